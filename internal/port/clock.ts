@@ -1,0 +1,11 @@
+/** Time, so that tests can move it by hand. Nothing in domain, dispatch or httpapi reads the real clock. */
+export interface Clock {
+  /** Wall time; only for showing and for comparing with times a client gave. */
+  now(): Date
+  /** Milliseconds that never go back; only differences mean something. */
+  monotonicMs(): number
+  /** Resolves after `ms` (>= 0); rejects with `signal.reason` as soon as `signal` aborts. */
+  sleep(ms: number, signal?: AbortSignal): Promise<void>
+  /** A signal that aborts after `ms` with a `TimeoutError`; call `clear` when it is not needed any more. */
+  timeout(ms: number): { readonly signal: AbortSignal; clear(): void }
+}

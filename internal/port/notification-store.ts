@@ -1,0 +1,197 @@
+import type { Attempt } from '../domain/attempt.ts'
+import type { StatusCount } from '../domain/batch.ts'
+import type {
+  Channel,
+  FailureReason,
+  Lane,
+  NewNotification,
+  Notification,
+  NotificationId,
+  Status,
+} from '../domain/notification.ts'
+import type { Decision, SendResult } from '../domain/outcome.ts'
+import type { Reference } from './broker.ts'
+
+/** The answer for one item of an accepted request, in the order given. */
+export interface AcceptedItem {
+  /** The id of the stored row: the item's own, or the one an earlier request stored under the same key. */
+  readonly id: NotificationId
+  /** True when an earlier request (or an earlier item of this one) holds the key. */
+  readonly duplicate: boolean
+  readonly createdAt: Date
+  /** `ACCEPTED` when scheduled for the future. For a duplicate: the status a new row would have got. */
+  readonly status: 'ACCEPTED' | 'QUEUED'
+  readonly expiresAt: Date
+  /** How long until somebody must look at the row again. */
+  readonly dueInMs: number
+}
+
+export type AcceptResult =
+  | { readonly kind: 'stored'; readonly items: readonly AcceptedItem[] }
+  /** Item `index` repeats a key with another body; nothing of this request was stored. */
+  | { readonly kind: 'conflict'; readonly index: number }
+
+export interface Lease {
+  readonly owner: string
+  readonly durationMs: number
+}
+
+/** A notification that this worker alone may send until the lease ends. */
+export interface Claimed extends Lane {
+  readonly id: NotificationId
+  readonly tenant: string
+  readonly correlationId: string
+  readonly recipient: string
+  readonly content: string
+  readonly traceparent: string | null
+  readonly generation: number
+  /** 1-based number of this attempt, over all generations. */
+  readonly attempt: number
+  /** Last allowed attempt number. */
+  readonly maxAttempts: number
+  /** Attempt budget of one generation. */
+  readonly maxRetries: number
+  /** The fence: settle and release pass it back. */
+  readonly leaseToken: number
+  /** Milliseconds from due to claim on the first attempt, else null. */
+  readonly waitedMs: number | null
+}
+
+export interface Settlement {
+  readonly claimed: Claimed
+  readonly provider: string
+  readonly result: SendResult
+  readonly decision: Decision
+  readonly durationMs: number
+}
+
+export interface Settled {
+  readonly id: NotificationId
+  readonly status: Status
+  readonly reason: FailureReason | null
+  /** Milliseconds until due again; null when finished. */
+  readonly dueInMs: number | null
+}
+
+/** Why the scan found the row. */
+export type ReleaseCause = 'schedule' | 'retry' | 'lost'
+
+export interface ReleasedRow extends Lane, Reference {
+  readonly cause: ReleaseCause
+}
+
+export interface ReleaseResult {
+  readonly released: readonly ReleasedRow[]
+  readonly expired: readonly Lane[]
+}
+
+export interface LaneCount extends Lane {
+  readonly count: number
+}
+
+export interface Orphan extends Lane {
+  readonly id: NotificationId
+  readonly status: Status
+  readonly reason: FailureReason | null
+}
+
+export interface DeferredReference extends Reference {
+  readonly delayMs: number
+}
+
+export type CancelResult =
+  | { readonly kind: 'canceled' }
+  | { readonly kind: 'not_found' }
+  | { readonly kind: 'conflict'; readonly status: Status }
+
+export interface ReplayRequest {
+  readonly tenant: string
+  readonly id: NotificationId
+  /** The generation the caller saw: a replay that lost a race is a conflict, not a second replay. */
+  readonly generation: number
+  /** Replay even though an earlier attempt may have arrived. */
+  readonly force: boolean
+}
+
+export type ReplayResult =
+  | { readonly kind: 'replayed'; readonly reference: Reference; readonly lane: Lane }
+  | { readonly kind: 'not_found' }
+  | { readonly kind: 'conflict'; readonly status: Status; readonly outcomeUnknown: boolean }
+
+export interface NotificationFilter {
+  readonly status?: Status
+  readonly channel?: Channel
+  /** Inclusive, by `createdAt`. */
+  readonly from?: Date
+  readonly to?: Date
+  readonly batchId?: string
+  readonly correlationId?: string
+  readonly recipient?: string
+  readonly tag?: string
+}
+
+/** A place in the list, newest first: rows strictly after (older) or before (newer) this one. */
+export interface KeysetPosition {
+  readonly direction: 'after' | 'before'
+  readonly createdAt: Date
+  readonly id: NotificationId
+}
+
+export type ListPage =
+  | { readonly kind: 'offset'; readonly offset: number; readonly limit: number }
+  | { readonly kind: 'keyset'; readonly position: KeysetPosition | null; readonly limit: number }
+
+/**
+ * The truth. Every method is one auto-committed statement over arrays; none holds a transaction open.
+ * @throws DependencyUnavailableError from every method when PostgreSQL cannot be reached or did not answer in time;
+ *   whether the statement took effect is then unknown, and repeating it with the same arguments is safe.
+ * @throws RejectedDataError from accept and settle when PostgreSQL refuses the data; nothing was written.
+ */
+export interface NotificationStore {
+  /** Stores whole requests: each is stored with all its items, or not at all. Results in the order given. */
+  accept(requests: readonly (readonly NewNotification[])[]): Promise<readonly AcceptResult[]>
+
+  /** Claims what is still QUEUED under the given token and not expired; what is missing was a stale copy. */
+  claim(refs: readonly Reference[], lease: Lease): Promise<readonly Claimed[]>
+
+  /** Ends attempts: status, next due time and attempt row. A missing id was fenced off: its lease was lost. */
+  settle(settlements: readonly Settlement[]): Promise<readonly Settled[]>
+
+  /** For successes that `settle` did not return: QUEUED or FAILED with unknown outcome → SENT. Returns the ids moved. */
+  lateSuccess(settlements: readonly Settlement[]): Promise<readonly NotificationId[]>
+
+  /** Due rows that wait for a release, per lane, counted up to `limit` each. Lanes without any are left out. */
+  countDue(lanes: readonly Lane[], limit: number): Promise<readonly LaneCount[]>
+
+  /** Makes up to `count` due rows of each lane QUEUED anew (to be published by the caller), or FAILED when expired. */
+  releaseDue(counts: readonly LaneCount[]): Promise<ReleaseResult>
+
+  /** Ends attempts whose lease is over: QUEUED after `backoffMs`, or FAILED when budget or time is spent. */
+  sweepOrphans(limit: number, backoffMs: number): Promise<readonly Orphan[]>
+
+  /** Milliseconds until the next row of these lanes is due (negative: overdue), SENDING ones left out; null when none. */
+  nextDueInMs(lanes: readonly Lane[]): Promise<number | null>
+
+  /** Moves the due time without burning an attempt; stale references are passed by. Returns the ids moved. */
+  defer(refs: readonly DeferredReference[]): Promise<readonly NotificationId[]>
+
+  /** Gives back claims whose send was not begun: the attempt is taken back. Returns the ids given back. */
+  release(claims: readonly Claimed[]): Promise<readonly NotificationId[]>
+
+  cancel(tenant: string, id: NotificationId): Promise<CancelResult>
+
+  /** FAILED → QUEUED as a new generation with a new budget and a new time to live. */
+  replay(request: ReplayRequest): Promise<ReplayResult>
+
+  lookUpById(tenant: string, id: NotificationId): Promise<Notification | null>
+  findByIds(tenant: string, ids: readonly NotificationId[]): Promise<readonly Notification[]>
+  /** Newest first by (createdAt, id); a `before` page is returned newest first too. */
+  list(tenant: string, filter: NotificationFilter, page: ListPage): Promise<readonly Notification[]>
+  count(tenant: string, filter: NotificationFilter): Promise<number>
+  /** The planner's estimate: cheap, may be off. */
+  estimateCount(tenant: string, filter: NotificationFilter): Promise<number>
+  /** By number ascending; null when there is no such notification. */
+  findAttempts(tenant: string, id: NotificationId): Promise<readonly Attempt[] | null>
+  /** Rows per status of a batch; empty when there is no such batch. */
+  countBatch(tenant: string, batchId: string): Promise<readonly StatusCount[]>
+}

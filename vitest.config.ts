@@ -1,0 +1,29 @@
+import { defineConfig } from 'vitest/config'
+
+/** Suffixes say what a test needs: `.pg`, `.amqp`, `.redis` a server, `.e2e` running processes (one file at a time). */
+const needsServer = ['**/*.{pg,amqp,redis}.test.ts']
+const e2e = ['cmd/e2e/**/*.e2e.test.ts']
+
+export default defineConfig({
+  test: {
+    coverage: {
+      provider: 'v8',
+      include: ['cmd/**/*.ts', 'internal/**/*.ts'],
+      exclude: ['**/*.test.ts', '**/*.suite.ts', 'internal/testkit/**', 'cmd/e2e/**'],
+      reporter: ['text-summary', 'lcov', 'json-summary'],
+    },
+    projects: [
+      { test: { name: 'unit', include: ['{cmd,internal}/**/*.test.ts'], exclude: [...needsServer, ...e2e] } },
+      { test: { name: 'services', include: needsServer, testTimeout: 30_000, hookTimeout: 60_000 } },
+      {
+        test: {
+          name: 'e2e',
+          include: e2e,
+          fileParallelism: false,
+          testTimeout: 120_000,
+          hookTimeout: 120_000,
+        },
+      },
+    ],
+  },
+})
