@@ -1,0 +1,91 @@
+import { OverloadedError, RejectedDataError } from '../domain/errors.ts'
+
+export interface GateSettings {
+  /** Most weight in one flush; an item heavier than it goes alone. */
+  readonly maxWeight: number
+  /** Flushes under way at the same time. */
+  readonly maxInFlight: number
+  /** Most weight that may wait for a flush; beyond it items are refused with {@link OverloadedError}. */
+  readonly maxWaiting: number
+}
+
+interface Waiting<Item, Result> {
+  readonly item: Item
+  readonly weight: number
+  readonly resolve: (result: Result) => void
+  readonly reject: (error: unknown) => void
+}
+
+/**
+ * Gathers calls into groups without any timer: a call is flushed at once when a flush may start, and what arrives
+ * while flushes are under way is the next group. Idle costs no latency, load makes large groups by itself.
+ *
+ * A group that PostgreSQL refuses for its data is split in halves until the bad item stands alone, so that one
+ * caller's bad row never fails its neighbours.
+ * @param flush answers with one result per item, in order.
+ */
+export function makeGate<Item, Result>(
+  flush: (items: readonly Item[]) => Promise<readonly Result[]>,
+  settings: GateSettings,
+  weigh: (item: Item) => number = () => 1,
+): (item: Item) => Promise<Result> {
+  let waiting: Waiting<Item, Result>[] = []
+  let waitingWeight = 0
+  let inFlight = 0
+
+  function takeGroup(): Waiting<Item, Result>[] {
+    let weight = 0
+    let count = 0
+    for (const one of waiting) {
+      if (count > 0 && weight + one.weight > settings.maxWeight) break
+      weight += one.weight
+      count++
+    }
+    const group = waiting.slice(0, count)
+    waiting = waiting.slice(count)
+    waitingWeight -= weight
+    return group
+  }
+
+  async function settleGroup(group: readonly Waiting<Item, Result>[]): Promise<void> {
+    try {
+      const results = await flush(group.map((one) => one.item))
+      group.forEach((one, index) => {
+        const result = results[index]
+        if (result === undefined) one.reject(new Error(`flush of ${group.length} items gave ${results.length} results`))
+        else one.resolve(result)
+      })
+    } catch (error) {
+      if (error instanceof RejectedDataError && group.length > 1) {
+        const middle = group.length >> 1
+        await settleGroup(group.slice(0, middle))
+        await settleGroup(group.slice(middle))
+        return
+      }
+      for (const one of group) one.reject(error)
+    }
+  }
+
+  function pump(): void {
+    while (inFlight < settings.maxInFlight && waiting.length > 0) {
+      inFlight++
+      void settleGroup(takeGroup()).finally(() => {
+        inFlight--
+        pump()
+      })
+    }
+  }
+
+  return (item) =>
+    new Promise<Result>((resolve, reject) => {
+      const weight = weigh(item)
+      if (waitingWeight > 0 && waitingWeight + weight > settings.maxWaiting) {
+        reject(new OverloadedError(`${waitingWeight} items are waiting already, the bound is ${settings.maxWaiting}`))
+        return
+      }
+      waiting.push({ item, weight, resolve, reject })
+      waitingWeight += weight
+      // A microtask later, so that calls of the same turn (one socket read, one settled envelope) share a flush.
+      queueMicrotask(pump)
+    })
+}

@@ -1,0 +1,106 @@
+import type { Priority } from '../domain/notification.ts'
+import type { Delivery, Reference } from '../port/broker.ts'
+import { FairShare } from './fair-share.ts'
+
+/** A delivery whose references are being worked off; acknowledged or given back with the last of them. */
+export class OpenEnvelope {
+  readonly #delivery: Delivery
+  #left: number
+  #giveBack = false
+
+  constructor(delivery: Delivery) {
+    this.#delivery = delivery
+    this.#left = delivery.refs.length
+  }
+
+  /** The reference needs its message no more: settled, deferred, or found stale. */
+  done(): void {
+    this.#close()
+  }
+
+  /** Nobody has begun it: the whole message goes back, its finished references are stale copies by then. */
+  giveBack(): void {
+    this.#giveBack = true
+    this.#close()
+  }
+
+  #close(): void {
+    if (--this.#left > 0) return
+    if (this.#giveBack) this.#delivery.requeue()
+    else this.#delivery.ack()
+  }
+}
+
+export interface ReadyReference {
+  readonly ref: Reference
+  readonly priority: Priority
+  readonly envelope: OpenEnvelope
+  readonly receivedAtMs: number
+}
+
+/** First in, first out; taking from the front costs no copy of the rest. */
+class Fifo<Item> {
+  #items: Item[] = []
+  #head = 0
+
+  get size(): number {
+    return this.#items.length - this.#head
+  }
+
+  push(item: Item): void {
+    this.#items.push(item)
+  }
+
+  putBack(items: readonly Item[]): void {
+    this.#items = [...items, ...this.#items.slice(this.#head)]
+    this.#head = 0
+  }
+
+  shift(): Item | undefined {
+    const item = this.#items[this.#head]
+    if (item === undefined) return undefined
+    this.#head++
+    if (this.#head > 1_024 && this.#head * 2 > this.#items.length) {
+      this.#items = this.#items.slice(this.#head)
+      this.#head = 0
+    }
+    return item
+  }
+}
+
+/** References of one channel that were received and not begun, served by the fair share of their priorities. */
+export class ReadyList {
+  readonly #lanes = {
+    HIGH: new Fifo<ReadyReference>(),
+    NORMAL: new Fifo<ReadyReference>(),
+    LOW: new Fifo<ReadyReference>(),
+  } as const satisfies Record<Priority, Fifo<ReadyReference>>
+  readonly #turns = new FairShare()
+
+  get size(): number {
+    return this.#lanes.HIGH.size + this.#lanes.NORMAL.size + this.#lanes.LOW.size
+  }
+
+  push(item: ReadyReference): void {
+    this.#lanes[item.priority].push(item)
+  }
+
+  take(count: number): ReadyReference[] {
+    const taken: ReadyReference[] = []
+    while (taken.length < count) {
+      const priority = this.#turns.next((one) => this.#lanes[one].size > 0)
+      if (priority === null) break
+      const item = this.#lanes[priority].shift()
+      if (item !== undefined) taken.push(item)
+    }
+    return taken
+  }
+
+  /** Items that could not be begun stand first again, in their order. */
+  putBack(items: readonly ReadyReference[]): void {
+    for (const [priority, lane] of Object.entries(this.#lanes)) {
+      const own = items.filter((item) => item.priority === priority)
+      if (own.length > 0) lane.putBack(own)
+    }
+  }
+}

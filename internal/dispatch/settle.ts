@@ -1,0 +1,108 @@
+import { DependencyUnavailableError, RejectedDataError } from '../domain/errors.ts'
+import type { NotificationId } from '../domain/notification.ts'
+import type { Clock } from '../port/clock.ts'
+import type { NotificationStore, Settled, Settlement } from '../port/notification-store.ts'
+import type { Logger, Telemetry } from '../port/telemetry.ts'
+import { makeGate } from './gate.ts'
+
+export type SettleEnd =
+  | { readonly kind: 'settled'; readonly settled: Settled }
+  /** The lease was lost; `late` says whether a success was recorded all the same. */
+  | { readonly kind: 'fenced'; readonly late: boolean }
+  /** PostgreSQL stayed away until the lease ended, or the worker had to stop: the orphan sweep ends the attempt. */
+  | { readonly kind: 'given_up' }
+
+/** Writes the end of one attempt; resolves when nothing more can be done for it. Never rejects. */
+export type Settle = (settlement: Settlement, leaseEndsAtMs: number) => Promise<SettleEnd>
+
+export interface SettleDeps {
+  readonly store: Pick<NotificationStore, 'settle' | 'lateSuccess'>
+  readonly clock: Pick<Clock, 'monotonicMs' | 'sleep'>
+  readonly telemetry: Pick<Telemetry, 'fenced'>
+  readonly logger: Logger
+  /** Aborts when the process must end: results that PostgreSQL has not taken by then are left to the sweep. */
+  readonly giveUp: AbortSignal
+}
+
+export interface SettleSettings {
+  readonly maxInFlight: number
+}
+
+const groupMax = 200
+const waitingMax = 100_000
+const retryPauseMs = 250
+
+/**
+ * Attempts that end while a settle statement is under way share the next one. While PostgreSQL is away a success is
+ * kept until PostgreSQL has answered (losing it would send twice); any other result only until the lease ends, since
+ * the sweep then repeats the attempt anyway.
+ */
+export function makeSettle(deps: SettleDeps, settings: SettleSettings): Settle {
+  const gateSettings = { maxWeight: groupMax, maxInFlight: settings.maxInFlight, maxWaiting: waitingMax }
+  const settleGroup = makeGate(async (group: readonly Settlement[]) => {
+    const settled = new Map((await deps.store.settle(group)).map((one) => [one.id, one]))
+    return group.map((one) => settled.get(one.claimed.id) ?? null)
+  }, gateSettings)
+  const lateGroup = makeGate(async (group: readonly Settlement[]) => {
+    const moved = new Set<NotificationId>(await deps.store.lateSuccess(group))
+    return group.map((one) => moved.has(one.claimed.id))
+  }, gateSettings)
+
+  async function untilAnswered<T>(write: () => Promise<T>, mayRepeat: () => boolean): Promise<T | undefined> {
+    for (;;) {
+      try {
+        return await write()
+      } catch (error) {
+        if (!(error instanceof DependencyUnavailableError) || !mayRepeat()) throw error
+        await deps.clock.sleep(retryPauseMs, deps.giveUp)
+      }
+    }
+  }
+
+  async function settleOnce(settlement: Settlement, mayRepeat: () => boolean): Promise<SettleEnd> {
+    const settled = await untilAnswered(() => settleReadable(settleGroup, settlement), mayRepeat)
+    if (settled !== null && settled !== undefined) return { kind: 'settled', settled }
+    deps.telemetry.fenced(1)
+    if (settlement.decision.kind !== 'sent') return { kind: 'fenced', late: false }
+    const late = await untilAnswered(() => lateGroup(settlement), mayRepeat)
+    return { kind: 'fenced', late: late === true }
+  }
+
+  return async (settlement, leaseEndsAtMs) => {
+    const mayRepeat = () =>
+      !deps.giveUp.aborted && (settlement.decision.kind === 'sent' || deps.clock.monotonicMs() < leaseEndsAtMs)
+    try {
+      return await settleOnce(settlement, mayRepeat)
+    } catch (error) {
+      deps.logger.warn('attempt result was not stored; the sweep will end the attempt', {
+        notificationId: settlement.claimed.id,
+        attempt: settlement.claimed.attempt,
+        outcome: settlement.result.kind,
+        error: error instanceof Error ? error.message : String(error),
+      })
+      return { kind: 'given_up' }
+    }
+  }
+}
+
+/** Text of a provider that PostgreSQL cannot store must not keep an attempt from ending: it ends without the text. */
+async function settleReadable(
+  settle: (settlement: Settlement) => Promise<Settled | null>,
+  settlement: Settlement,
+): Promise<Settled | null> {
+  try {
+    return await settle(settlement)
+  } catch (error) {
+    if (!(error instanceof RejectedDataError)) throw error
+    return settle(withoutFreeText(settlement))
+  }
+}
+
+function withoutFreeText(settlement: Settlement): Settlement {
+  const { result } = settlement
+  if (result.kind === 'accepted') {
+    return { ...settlement, result: { ...result, providerMessageId: null, responseExcerpt: null } }
+  }
+  const message = 'the text of this error could not be stored'
+  return { ...settlement, result: { ...result, message, responseExcerpt: null } }
+}

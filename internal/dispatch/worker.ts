@@ -1,0 +1,49 @@
+import { type Channel, channels } from '../domain/notification.ts'
+import type { Broker, Consumption } from '../port/broker.ts'
+import { ChannelWorker, type ChannelWorkerDeps, type ChannelWorkerSettings } from './channel-worker.ts'
+
+export interface Worker {
+  readonly name: string
+  start(): Promise<void>
+  stop(): Promise<void>
+  /** Notifications claimed and not settled, over all channels. */
+  inFlight(): number
+}
+
+/** Unacknowledged messages per lane: enough to fill every slot with messages of one reference, and a few to spare. */
+export function prefetchFor(concurrency: number): number {
+  return Math.ceil(concurrency * 1.2) + 1
+}
+
+/** Consumes every lane and hands deliveries to the worker of their channel. */
+export function makeWorker(
+  deps: ChannelWorkerDeps & { readonly broker: Pick<Broker, 'consume'> },
+  settings: ChannelWorkerSettings,
+): Worker {
+  const workers: Readonly<Record<Channel, ChannelWorker>> = {
+    SMS: new ChannelWorker('SMS', deps, settings),
+    EMAIL: new ChannelWorker('EMAIL', deps, settings),
+    PUSH: new ChannelWorker('PUSH', deps, settings),
+  }
+  let consumption: Consumption | null = null
+
+  async function start(): Promise<void> {
+    consumption ??= deps.broker.consume({
+      channels,
+      prefetch: prefetchFor(settings.concurrency),
+      onDelivery: (delivery) => workers[delivery.lane.channel].offer(delivery),
+    })
+  }
+
+  async function stop(): Promise<void> {
+    await consumption?.stop()
+    await Promise.all(channels.map((channel) => workers[channel].stop()))
+  }
+
+  return {
+    name: 'worker',
+    start,
+    stop,
+    inFlight: () => channels.reduce((sum, channel) => sum + workers[channel].inFlight, 0),
+  }
+}
