@@ -1,0 +1,51 @@
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import { type Priority, priorities } from '../domain/notification.ts'
+import { FairShare, priorityWeights, shareByPriority } from './fair-share.ts'
+
+describe('fair share', () => {
+  it('serves 6 : 3 : 1 with work waiting everywhere, high first', () => {
+    const turns = new FairShare()
+    const served = Array.from({ length: 100 }, () => turns.next(() => true))
+    const count = (priority: Priority) => served.filter((one) => one === priority).length
+    expect(priorities.map(count)).toEqual([60, 30, 10])
+    expect(served[0]).toBe('HIGH')
+  })
+
+  it('gives everything to the only lane that waits, and no lane saves up while it is empty', () => {
+    const turns = new FairShare()
+    for (let i = 0; i < 50; i++) expect(turns.next((one) => one === 'LOW')).toBe('LOW')
+    expect(turns.next(() => true)).toBe('HIGH')
+    expect(turns.next(() => false)).toBeNull()
+  })
+
+  it('low work waits for at most one whole round', () => {
+    fc.assert(
+      fc.property(
+        fc.array(fc.record({ HIGH: fc.boolean(), NORMAL: fc.boolean() }), { minLength: 60, maxLength: 60 }),
+        (rounds) => {
+          const turns = new FairShare()
+          let waited = 0
+          for (const round of rounds) {
+            const served = turns.next((one) => one === 'LOW' || round[one])
+            waited = served === 'LOW' ? 0 : waited + 1
+            expect(waited).toBeLessThanOrEqual(priorityWeights.HIGH + priorityWeights.NORMAL + priorityWeights.LOW)
+          }
+        },
+      ),
+    )
+  })
+
+  it('a division gives nobody more than wanted and leaves nothing over that somebody wants', () => {
+    const wanted = fc.record({ HIGH: fc.nat(200), NORMAL: fc.nat(200), LOW: fc.nat(200) })
+    fc.assert(
+      fc.property(fc.nat(500), wanted, (total, want) => {
+        const share = shareByPriority(total, want)
+        for (const priority of priorities) expect(share[priority]).toBeLessThanOrEqual(want[priority])
+        const sum = (of: Readonly<Record<Priority, number>>) => of.HIGH + of.NORMAL + of.LOW
+        expect(sum(share)).toBe(Math.min(total, sum(want)))
+        if (total >= 10 && want.LOW > 0) expect(share.LOW).toBeGreaterThan(0)
+      }),
+    )
+  })
+})

@@ -1,0 +1,89 @@
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import { OverloadedError, RejectedDataError } from '../domain/errors.ts'
+import { settle } from '../testkit/manual-clock.ts'
+import { makeGate } from './gate.ts'
+
+const wide = { maxWeight: 100, maxInFlight: 1, maxWaiting: 1_000 }
+
+/** A flush that stays under way until told to end. */
+function heldFlush() {
+  const groups: number[][] = []
+  const ends: (() => void)[] = []
+  const flush = (items: readonly number[]) =>
+    new Promise<readonly number[]>((resolve) => {
+      groups.push([...items])
+      ends.push(() => resolve(items.map((item) => item * 10)))
+    })
+  const endNext = async () => {
+    ends.shift()?.()
+    await settle()
+  }
+  return { groups, flush, endNext }
+}
+
+describe('gate', () => {
+  it('flushes at once when idle, and what arrives meanwhile is the next group', async () => {
+    const { groups, flush, endNext } = heldFlush()
+    const put = makeGate(flush, wide)
+    const first = put(1)
+    await settle()
+    const later = [put(2), put(3), put(4)]
+    await settle()
+    expect(groups).toEqual([[1]])
+    await endNext()
+    expect(groups).toEqual([[1], [2, 3, 4]])
+    await endNext()
+    expect(await Promise.all([first, ...later])).toEqual([10, 20, 30, 40])
+  })
+
+  it('never has more flushes under way than allowed, nor a group heavier than allowed', async () => {
+    const { groups, flush, endNext } = heldFlush()
+    const put = makeGate(flush, { maxWeight: 4, maxInFlight: 2, maxWaiting: 1_000 }, (item) => item)
+    const all = [3, 1, 2, 2, 9, 1].map(put)
+    await settle()
+    expect(groups).toEqual([
+      [3, 1],
+      [2, 2],
+    ])
+    for (let i = 0; i < 4; i++) await endNext()
+    expect(groups).toEqual([[3, 1], [2, 2], [9], [1]])
+    expect(await Promise.all(all)).toEqual([30, 10, 20, 20, 90, 10])
+  })
+
+  it('refuses beyond its bound instead of growing', async () => {
+    const { flush, endNext } = heldFlush()
+    const put = makeGate(flush, { maxWeight: 1, maxInFlight: 1, maxWaiting: 2 })
+    const first = put(1)
+    await settle()
+    const waiting = [put(2), put(3)]
+    await expect(put(4)).rejects.toBeInstanceOf(OverloadedError)
+    for (let i = 0; i < 3; i++) await endNext()
+    expect(await Promise.all([first, ...waiting])).toEqual([10, 20, 30])
+  })
+
+  it('splits a group that is refused for its data until each bad item stands alone', async () => {
+    await fc.assert(
+      fc.asyncProperty(fc.array(fc.boolean(), { minLength: 1, maxLength: 40 }), async (bad) => {
+        const flush = async (items: readonly number[]) => {
+          if (items.some((item) => bad[item])) throw new RejectedDataError('22021', 'bad')
+          return items
+        }
+        const put = makeGate(flush, wide)
+        const results = await Promise.allSettled(bad.map((_, index) => put(index)))
+        expect(results.map((one) => one.status === 'rejected')).toEqual(bad)
+      }),
+    )
+  })
+
+  it('fails the whole group for any other error, and goes on with the next', async () => {
+    let calls = 0
+    const put = makeGate(async (items: readonly number[]) => {
+      if (++calls === 1) throw new Error('link lost')
+      return items
+    }, wide)
+    const failed = await Promise.allSettled([put(1), put(2)])
+    expect(failed.map((one) => one.status)).toEqual(['rejected', 'rejected'])
+    expect(await put(3)).toBe(3)
+  })
+})

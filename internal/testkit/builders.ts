@@ -1,0 +1,57 @@
+import type { Lane, NewNotification } from '../domain/notification.ts'
+import type { Reference } from '../port/broker.ts'
+import type { Claimed } from '../port/notification-store.ts'
+
+let made = 0
+
+/** A fresh, well-formed UUIDv7-like id, unique in this process and ascending. */
+export function anId(): string {
+  const tail = (++made).toString(16).padStart(12, '0')
+  const head = Date.now().toString(16).padStart(12, '0')
+  return `${head.slice(0, 8)}-${head.slice(8)}-7000-8000-${tail}`
+}
+
+export function aNotification(change: Partial<NewNotification> = {}): NewNotification {
+  return {
+    id: anId(),
+    tenant: 'default',
+    batchId: null,
+    correlationId: 'correlation-1',
+    idempotencyKey: null,
+    bodyHash: 'hash-1',
+    channel: 'SMS',
+    priority: 'NORMAL',
+    recipient: '+15550000001',
+    content: 'hello',
+    scheduledAt: null,
+    expiresAt: null,
+    maxRetries: 5,
+    tags: [],
+    metadata: null,
+    traceparent: null,
+    ...change,
+  }
+}
+
+export function aClaim(
+  ref: Reference = { id: anId(), leaseToken: 0 },
+  change: Partial<Claimed> & Partial<Lane> = {},
+): Claimed {
+  return {
+    id: ref.id,
+    tenant: 'default',
+    correlationId: 'correlation-1',
+    channel: 'SMS',
+    priority: 'NORMAL',
+    recipient: '+15550000001',
+    content: 'hello',
+    traceparent: null,
+    generation: 0,
+    attempt: 1,
+    maxAttempts: 5,
+    maxRetries: 5,
+    leaseToken: ref.leaseToken + 1,
+    waitedMs: 3,
+    ...change,
+  }
+}
