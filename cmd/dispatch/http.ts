@@ -1,0 +1,68 @@
+import { createHash, randomUUID } from 'node:crypto'
+import { v7 } from 'uuid'
+import type { Config } from '../../internal/config/config.ts'
+import { makeAccept } from '../../internal/dispatch/accept.ts'
+import { makeCancel } from '../../internal/dispatch/cancel.ts'
+import type { Publish } from '../../internal/dispatch/publish.ts'
+import { makeQueries } from '../../internal/dispatch/query.ts'
+import { makeReplay } from '../../internal/dispatch/replay.ts'
+import { defaultTenant } from '../../internal/domain/notification.ts'
+import { makeApp } from '../../internal/httpapi/app.ts'
+import { Readiness } from '../../internal/httpapi/health.ts'
+import { HttpServer } from '../../internal/httpapi/server.ts'
+import type { Clock } from '../../internal/port/clock.ts'
+import type { HealthCheck, HeartbeatStore } from '../../internal/port/health.ts'
+import type { NotificationStore } from '../../internal/port/notification-store.ts'
+import type { Logger } from '../../internal/port/telemetry.ts'
+import type { Metrics } from '../../internal/telemetry/metrics.ts'
+
+export interface HttpInput {
+  readonly store: NotificationStore
+  readonly heartbeat: HeartbeatStore
+  readonly checks: readonly HealthCheck[]
+  readonly publish: Publish
+  readonly wakeScanIn: (ms: number) => void
+  readonly telemetry: Metrics
+  readonly logger: Logger
+  readonly clock: Clock
+  readonly version: string
+  readonly role: string
+  /** False: probes and metrics only. */
+  readonly servesApi: boolean
+}
+
+/** Accept statements under way at once, and rows that may wait for one: beyond it requests are told to come back. */
+const acceptSettings = { maxInFlight: 2, maxWaitingRows: 20_000 }
+
+export function makeHttp(config: Config, input: HttpInput): { readonly server: HttpServer } {
+  const { store, publish, wakeScanIn, telemetry, logger, clock } = input
+  const readiness = new Readiness()
+  const hash = (text: string) => createHash('sha256').update(text).digest('hex')
+  const app = makeApp(
+    {
+      accept: makeAccept({ store, publish, telemetry, newId: () => v7(), hash, wakeScanIn }, acceptSettings),
+      cancel: makeCancel({ store }),
+      replay: makeReplay({ store, publish }),
+      queries: makeQueries(store),
+      checks: input.checks,
+      heartbeat: input.heartbeat,
+      metricsText: () => telemetry.metricsText(),
+      readiness,
+      telemetry,
+      logger,
+      clock,
+      newRequestId: () => randomUUID(),
+    },
+    {
+      version: input.version,
+      role: input.role,
+      servesApi: input.servesApi,
+      apiKey: config.http.apiKey,
+      corsOrigins: config.http.corsOrigins,
+      maxRetriesDefault: config.retry.maxRetries,
+      tenant: defaultTenant,
+    },
+  )
+  const server = new HttpServer({ app, readiness, logger, clock }, { host: config.http.host, port: config.http.port })
+  return { server }
+}

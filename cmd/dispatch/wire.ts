@@ -1,0 +1,183 @@
+import type { Config } from '../../internal/config/config.ts'
+import { makeDeliver } from '../../internal/dispatch/deliver.ts'
+import { makePublish } from '../../internal/dispatch/publish.ts'
+import { makeScan, type Scan } from '../../internal/dispatch/scan.ts'
+import { makeSettle } from '../../internal/dispatch/settle.ts'
+import { makeWorker, type Worker } from '../../internal/dispatch/worker.ts'
+import { channels } from '../../internal/domain/notification.ts'
+import type { Component } from '../../internal/lifecycle/component.ts'
+import { makePoller } from '../../internal/lifecycle/poller.ts'
+import { systemClock as clock } from '../../internal/lifecycle/system-clock.ts'
+import type { Logger } from '../../internal/port/telemetry.ts'
+import { PostgresHealth } from '../../internal/postgres/health.ts'
+import { PostgresHeartbeatStore } from '../../internal/postgres/heartbeat-store.ts'
+import { PostgresNotificationStore } from '../../internal/postgres/notification-store.ts'
+import { PostgresPool } from '../../internal/postgres/pool.ts'
+import { WebhookProvider } from '../../internal/provider/webhook.ts'
+import { Metrics } from '../../internal/telemetry/metrics.ts'
+import { prepareDatabase } from './database.ts'
+import { makeHttp } from './http.ts'
+import { type Part, partsFor, roleName } from './roles.ts'
+import { startStep, stopStep } from './steps.ts'
+import { openBroker, openRateLimiter } from './technologies.ts'
+
+export interface WireInput {
+  readonly databaseUrl: string
+  readonly webhookUrl: string
+  readonly logger: Logger
+  /** Names this process in leases and heartbeats. */
+  readonly instanceId: string
+  readonly version: string
+}
+
+export interface Engine {
+  /** In the order of their start. */
+  readonly components: readonly Component[]
+  /** Called at the first signal: from here on the process says that it is not ready. */
+  stopping(): void
+}
+
+const heartbeatMs = 10_000
+const figuresMs = 5_000
+/** Scan, probes and figures have connections of their own, so that they never stand behind accept and settle. */
+const sidePoolMax = 3
+const settlesInFlightMax = 2
+/** Kept back at the end of the stop for closing links; results PostgreSQL has not taken by then are left to the sweep. */
+const closeReserveMs = 3_000
+
+type Stores = ReturnType<typeof openStores>
+
+/** Puts the parts of a process together: which ones, by its roles; on which technology, in technologies.ts. */
+export function wire(config: Config, input: WireInput): Engine {
+  const { logger, version } = input
+  const telemetry = new Metrics({ version, node: process.version })
+  const parts = partsFor(config.roles)
+  const role = roleName(config.roles)
+  const stores = openStores(config, input, telemetry)
+  const broker = openBroker(config, logger, telemetry)
+  const { rateLimiter, components: limiterComponents } = openRateLimiter(config, logger, telemetry)
+  const publish = makePublish({ broker })
+
+  const scan = parts.has('scan')
+    ? makeScan({ store: stores.side, rateLimiter, publish, clock, telemetry, logger }, config.scan)
+    : null
+  const wakeScanIn = (ms: number) => scan?.wakeIn(ms)
+  const giveUp = new AbortController()
+  const work = parts.has('worker')
+    ? openWorker(config, input, {
+        store: stores.main,
+        rateLimiter,
+        broker,
+        telemetry,
+        wakeScanIn,
+        giveUp: giveUp.signal,
+      })
+    : null
+  const checks = [stores.check, rateLimiter, broker]
+  const http = makeHttp(config, {
+    store: stores.main,
+    heartbeat: stores.heartbeat,
+    checks,
+    publish,
+    wakeScanIn,
+    telemetry,
+    logger,
+    clock,
+    version,
+    role,
+    servesApi: parts.has('api'),
+  })
+  return {
+    stopping() {
+      http.server.beginStop()
+      const lastSettleMs = Math.max(0, config.shutdownTimeoutMs - closeReserveMs)
+      void clock.sleep(lastSettleMs).then(() => giveUp.abort(new Error('stopping')))
+    },
+    components: [
+      stopStep('pools', stores.close),
+      startStep('database', () => prepareDatabase(config, input.databaseUrl, stores.pool, clock, logger)),
+      broker,
+      ...limiterComponents,
+      ...heartbeats(
+        parts,
+        stores,
+        { id: input.instanceId, role, inFlight: () => work?.worker.inFlight() ?? 0 },
+        logger,
+      ),
+      ...(work === null ? [] : [work.provider, work.worker]),
+      ...(scan === null ? [] : [scan]),
+      figures(stores, telemetry, logger),
+      http.server,
+    ],
+  }
+}
+
+function openStores(config: Config, { databaseUrl, logger }: WireInput, telemetry: Metrics) {
+  const { schema, poolMax } = config.database
+  const open = (max: number, applicationName: string) =>
+    new PostgresPool({ url: databaseUrl, schema, max, applicationName }, { telemetry, logger })
+  const pool = open(poolMax, 'dispatch-engine')
+  const sidePool = open(sidePoolMax, 'dispatch-engine-side')
+  return {
+    pool,
+    main: new PostgresNotificationStore(pool, config),
+    side: new PostgresNotificationStore(sidePool, config),
+    heartbeat: new PostgresHeartbeatStore(sidePool),
+    check: new PostgresHealth(sidePool),
+    async close() {
+      await Promise.all([pool.end(), sidePool.end()])
+    },
+  }
+}
+
+interface WorkerParts extends Pick<Parameters<typeof makeWorker>[0], 'rateLimiter' | 'broker' | 'wakeScanIn'> {
+  readonly store: PostgresNotificationStore
+  readonly telemetry: Metrics
+  readonly giveUp: AbortSignal
+}
+
+function openWorker(
+  config: Config,
+  { webhookUrl, logger, instanceId, version }: WireInput,
+  { store, telemetry, giveUp, ...others }: WorkerParts,
+): { readonly worker: Worker; readonly provider: WebhookProvider } {
+  const { concurrencyPerChannel: concurrency, jobTimeoutMs } = config.worker
+  // Every channel sends to the same origin.
+  const connections = concurrency * channels.length
+  const provider = new WebhookProvider({ url: webhookUrl, connections, version }, { logger, clock })
+  const common = { store, clock, telemetry, logger, wakeScanIn: others.wakeScanIn }
+  const settle = makeSettle({ ...common, giveUp }, { maxInFlight: settlesInFlightMax })
+  const deliver = makeDeliver(
+    { ...common, provider, settle, random: Math.random },
+    { jobTimeoutMs, retry: config.retry },
+  )
+  const worker = makeWorker(
+    { ...common, ...others, deliver },
+    { concurrency, leaseMs: config.leaseMs, owner: instanceId },
+  )
+  return { worker, provider }
+}
+
+/** A process with a worker or a scanner says every 10 s that it lives, and takes its leave at a graceful stop. */
+function heartbeats(
+  parts: ReadonlySet<Part>,
+  { heartbeat }: Stores,
+  { id, role, inFlight }: { readonly id: string; readonly role: string; readonly inFlight: () => number },
+  logger: Logger,
+): readonly Component[] {
+  if (!parts.has('worker') && !parts.has('scan')) return []
+  const beat = () => heartbeat.beat({ id, role, inFlight: inFlight() })
+  return [
+    stopStep('heartbeat row', () => heartbeat.leave(id)),
+    makePoller('heartbeat', heartbeatMs, clock, beat, warnOf('heartbeat was not written', logger)),
+  ]
+}
+
+function figures({ heartbeat }: Stores, telemetry: Metrics, logger: Logger): Component {
+  const read = async () => telemetry.queueFigures(await heartbeat.queueFigures())
+  return makePoller('queue figures', figuresMs, clock, read, warnOf('queue figures were not read', logger))
+}
+
+function warnOf(message: string, logger: Logger): (error: unknown) => void {
+  return (error) => logger.warn(message, { error: error instanceof Error ? error.message : String(error) })
+}
