@@ -94,7 +94,7 @@ export function wire(config: Config, input: WireInput): Engine {
       void clock.sleep(lastSettleMs).then(() => giveUp.abort(new Error('stopping')))
     },
     components: [
-      stopStep('pools', stores.close),
+      stopStep('pools', () => stores.close()),
       startStep('database', () => prepareDatabase(config, input.databaseUrl, stores.pool, clock, logger)),
       broker,
       ...limiterComponents,
