@@ -1,4 +1,6 @@
+import { version } from '../version.ts'
 import { renderEnvExample } from './env-example.ts'
+import { renderOpenApi } from './openapi.ts'
 import { renderSettingsPage } from './settings-page.ts'
 
 /** A file of the repository that is made from code and must not differ from it. */
@@ -11,4 +13,5 @@ export interface GeneratedDocument {
 export const documents: readonly GeneratedDocument[] = [
   { path: 'docs/CONFIGURATION.md', render: renderSettingsPage },
   { path: '.env.example', render: renderEnvExample },
+  { path: 'docs/openapi.json', render: () => renderOpenApi(version) },
 ]
