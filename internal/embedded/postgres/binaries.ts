@@ -2,8 +2,8 @@ import { randomUUID } from 'node:crypto'
 import { chmod, cp, lstat, mkdir, readdir, readFile, rename, rm, symlink } from 'node:fs/promises'
 import path from 'node:path'
 import { EmbeddedPostgresError, errorCode, errorText } from './errors.ts'
+import type { SystemUser } from './run-tool.ts'
 import { runTool } from './run-tool.ts'
-import type { SystemUser } from './system-user.ts'
 
 export interface Binaries {
   readonly postgres: string

@@ -4,7 +4,8 @@ import { access, chmod, mkdir, stat } from 'node:fs/promises'
 import os from 'node:os'
 import path from 'node:path'
 import { EmbeddedPostgresError } from './errors.ts'
-import { canEnter, closedParent, isRoot, nearestExisting, type SystemUser, unprivilegedUser } from './system-user.ts'
+import type { SystemUser } from './run-tool.ts'
+import { canEnter, closedParent, isRoot, nearestExisting, unprivilegedUser } from './system-user.ts'
 
 export interface FolderSettings {
   /** `DATA_DIR`; null lets the supervisor choose. */
@@ -62,12 +63,11 @@ interface Candidate extends DataFolder {
 async function describe(folder: string): Promise<Candidate> {
   const dataFolder = path.join(folder, 'data')
   const cluster = await stat(dataFolder).catch(() => null)
+  const usual = unprivilegedUser()
   // PostgreSQL insists on owning its files, so an existing cluster is run by its owner, whoever would be chosen today.
-  const owner =
-    isRoot() && cluster !== null && cluster.uid !== 0
-      ? { name: `uid ${cluster.uid}`, uid: cluster.uid, gid: cluster.gid }
-      : null
-  return { folder, dataFolder, user: owner ?? unprivilegedUser(), hasCluster: cluster !== null }
+  const foreign = isRoot() && cluster !== null && cluster.uid !== 0 && cluster.uid !== usual?.uid
+  const user = foreign ? { name: `uid ${cluster.uid}`, uid: cluster.uid, gid: cluster.gid } : usual
+  return { folder, dataFolder, user, hasCluster: cluster !== null }
 }
 
 /** @returns what keeps PostgreSQL from using the folder, null when nothing does. Creates nothing. */

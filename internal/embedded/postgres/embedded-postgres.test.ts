@@ -4,6 +4,7 @@ import { chmod, chown, mkdir, mkdtemp, readFile, rm, stat, writeFile } from 'nod
 import os from 'node:os'
 import path from 'node:path'
 import { createInterface } from 'node:readline'
+import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest'
 import { systemClock } from '../../lifecycle/system-clock.ts'
 import { quietLogger } from '../../testkit/services/quiet-logger.ts'
@@ -12,7 +13,8 @@ import { until } from '../../testkit/services/until.ts'
 import { EmbeddedPostgres } from './embedded-postgres.ts'
 import { findPostmaster, stopPostmaster } from './postmaster.ts'
 import { isAlive } from './process-table.ts'
-import { canEnter, isRoot, type SystemUser, unprivilegedUser } from './system-user.ts'
+import type { SystemUser } from './run-tool.ts'
+import { canEnter, isRoot, unprivilegedUser } from './system-user.ts'
 
 const timeoutMs = 60_000
 const user = unprivilegedUser()
@@ -56,13 +58,17 @@ interface Held {
 
 /** Another process that holds a database: something to kill. */
 async function holdInProcess(projectRoot: string, as: SystemUser | null = null): Promise<Held> {
-  const program = path.resolve(import.meta.dirname, '../../testkit/services/embedded-process.ts')
+  const program = fileURLToPath(new URL('../../testkit/services/embedded-process.ts', import.meta.url))
   const credentials = as === null ? {} : { uid: as.uid, gid: as.gid }
-  const child = spawn(process.execPath, [program, projectRoot, path.join(projectRoot, 'state')], {
-    cwd: '/',
-    stdio: ['ignore', 'pipe', 'ignore'],
-    ...credentials,
-  })
+  const child = spawn(
+    process.execPath,
+    [program, projectRoot, as === null ? stateHome : path.join(projectRoot, 'state')],
+    {
+      cwd: '/',
+      stdio: ['ignore', 'pipe', 'ignore'],
+      ...credentials,
+    },
+  )
   const lines = createInterface({ input: child.stdout })
   const line = String(await once(lines, 'line'))
   const told: unknown = JSON.parse(line)
@@ -166,9 +172,10 @@ describe('the embedded PostgreSQL', () => {
     async () => {
       const { child, folder } = await holdInProcess(await makeProject('forced'))
       const pid = await serverPid({ folder })
+      expect(isAlive(pid)).toBe(true)
       child.kill('SIGUSR2') // the program answers with process.exit()
       await once(child, 'exit')
-      await until('PostgreSQL is gone', 5_000, () => !isAlive(pid))
+      await until('PostgreSQL is gone', 20_000, () => !isAlive(pid))
     },
     timeoutMs,
   )

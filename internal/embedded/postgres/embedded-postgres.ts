@@ -10,7 +10,14 @@ import { type DataFolder, type FolderSettings, openDataFolder, stateFolder } fro
 import { EmbeddedPostgresError, errorText } from './errors.ts'
 import { type FolderLock, lockFolder } from './folder-lock.ts'
 import { findFreePort, isFreePort, portAnswers } from './free-port.ts'
-import { findPostmaster, launchPostmaster, type Postmaster, sendSignal, stopPostmaster } from './postmaster.ts'
+import {
+  findPostmaster,
+  launchPostmaster,
+  type Postmaster,
+  removeStalePidFile,
+  sendSignal,
+  stopPostmaster,
+} from './postmaster.ts'
 import { isAlive } from './process-table.ts'
 import { ServerLog } from './server-log.ts'
 
@@ -97,7 +104,7 @@ export class EmbeddedPostgres implements Component {
     if (!adopted) await this.#launchFresh(place, binaries, signal)
     const durationMs = Math.round(clock.monotonicMs() - startedAtMs)
     logger.info('embedded PostgreSQL is ready', {
-      pid: this.#server?.pid,
+      serverPid: this.#server?.pid,
       port: this.#server?.port,
       adopted,
       durationMs,
@@ -141,7 +148,8 @@ export class EmbeddedPostgres implements Component {
         await clock.sleep(pollMs, signal)
       }
     }
-    if (isAlive(server.pid)) logger.warn('embedded PostgreSQL does not answer and is restarted', { pid: server.pid })
+    if (isAlive(server.pid))
+      logger.warn('embedded PostgreSQL does not answer and is restarted', { serverPid: server.pid })
     await stopPostmaster(server.pid, clock)
     return false
   }
@@ -174,6 +182,7 @@ export class EmbeddedPostgres implements Component {
     const log = new ServerLog(place.folder)
     const url = clusterUrl(port, password)
     const endMs = clock.monotonicMs() + readyMs
+    await removeStalePidFile(place.dataFolder)
     const server = await launchPostmaster(place, binaries, port, log)
     this.#server = server
     let problem: string | null = 'no answer'
@@ -217,7 +226,7 @@ export class EmbeddedPostgres implements Component {
       if (signal.aborted) return
       if (tick % trimEveryTicks === 0) await log.trim().catch(() => undefined)
       if (this.#server !== null && !isAlive(this.#server.pid)) {
-        logger.error('embedded PostgreSQL ended unexpectedly and is started again', { pid: this.#server.pid })
+        logger.error('embedded PostgreSQL ended unexpectedly and is started again', { serverPid: this.#server.pid })
         await this.#relaunch(place, binaries, this.#server.port, signal)
       }
     }
@@ -227,10 +236,10 @@ export class EmbeddedPostgres implements Component {
     const { clock, logger } = this.#deps
     for (let delayMs = relaunchDelayMsMin; !signal.aborted; delayMs = Math.min(delayMs * 2, relaunchDelayMsMax)) {
       try {
-        await findPostmaster(place.dataFolder) // clears a stale postmaster.pid
         const password = await prepareCluster(place, binaries)
         const failure = await this.#launch(place, binaries, port, password, signal)
-        if (failure === null) return logger.info('embedded PostgreSQL is ready again', { pid: this.#server?.pid, port })
+        if (failure === null)
+          return logger.info('embedded PostgreSQL is ready again', { serverPid: this.#server?.pid, port })
         logger.error('embedded PostgreSQL cannot be started again yet', { reason: failure })
       } catch (error) {
         if (!signal.aborted)

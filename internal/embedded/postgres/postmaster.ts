@@ -34,15 +34,25 @@ const fastShutdownMs = 10_000
 const immediateShutdownMs = 5_000
 const pollMs = 20
 
-/** The live server of this folder. A `postmaster.pid` whose process is gone, or is another program by now, is removed: PostgreSQL would refuse to start. */
+/** The live server of this folder, null when there is none. */
 export async function findPostmaster(dataFolder: string): Promise<Postmaster | null> {
-  const file = path.join(dataFolder, 'postmaster.pid')
-  const lines = (await readFile(file, 'utf8').catch(() => '')).split('\n')
+  const lines = (await readFile(pidFile(dataFolder), 'utf8').catch(() => '')).split('\n')
   const pid = Number(lines[0])
-  if (!Number.isInteger(pid) || pid <= 0) return null
-  if (isPostmasterOf(pid, dataFolder)) return { pid, port: Number(lines[3]) }
-  await rm(file, { force: true })
-  return null
+  if (!Number.isInteger(pid) || pid <= 0 || !isPostmasterOf(pid, dataFolder)) return null
+  return { pid, port: Number(lines[3]) }
+}
+
+/**
+ * Removes a `postmaster.pid` whose process id belongs to another program by now: PostgreSQL would take that for a server
+ * and refuse to start. One whose process is dead is left to PostgreSQL, which looks for survivors first.
+ */
+export async function removeStalePidFile(dataFolder: string): Promise<void> {
+  const pid = Number((await readFile(pidFile(dataFolder), 'utf8').catch(() => '')).split('\n')[0])
+  if (isAlive(pid) && !isPostmasterOf(pid, dataFolder)) await rm(pidFile(dataFolder), { force: true })
+}
+
+function pidFile(dataFolder: string): string {
+  return path.join(dataFolder, 'postmaster.pid')
 }
 
 export interface Launched extends Postmaster {

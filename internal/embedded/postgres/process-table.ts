@@ -7,6 +7,7 @@ const hasProc = process.platform === 'linux'
 
 /** Whether a process with this id runs, whoever owns it. A dead one that nobody has collected yet does not count. */
 export function isAlive(pid: number): boolean {
+  if (!Number.isInteger(pid) || pid <= 0) return false // 0 would mean this whole group
   try {
     process.kill(pid, 0)
   } catch (error) {

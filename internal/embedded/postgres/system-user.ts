@@ -2,13 +2,7 @@ import { readFileSync } from 'node:fs'
 import { stat } from 'node:fs/promises'
 import path from 'node:path'
 import { EmbeddedPostgresError } from './errors.ts'
-import { runTool } from './run-tool.ts'
-
-export interface SystemUser {
-  readonly name: string
-  readonly uid: number
-  readonly gid: number
-}
+import { runTool, type SystemUser } from './run-tool.ts'
 
 export function isRoot(): boolean {
   return process.getuid?.() === 0

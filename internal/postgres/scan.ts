@@ -1,0 +1,38 @@
+import type { Lane } from '../domain/notification.ts'
+import type { LaneCount, Orphan, ReleaseResult } from '../port/notification-store.ts'
+import type { PostgresPool } from './pool.ts'
+import { laneArrays, toLane } from './rows.ts'
+import { countDueStatement, nextDueStatement, releaseDueStatement, sweepOrphansStatement } from './scan-statements.ts'
+
+export async function countDue(
+  pool: PostgresPool,
+  lanes: readonly Lane[],
+  limit: number,
+): Promise<readonly LaneCount[]> {
+  if (lanes.length === 0 || limit <= 0) return []
+  const rows = await pool.run(countDueStatement, [...laneArrays(lanes), limit])
+  return rows.map((row) => ({ ...toLane(row), count: row.count }))
+}
+
+export async function releaseDue(pool: PostgresPool, counts: readonly LaneCount[]): Promise<ReleaseResult> {
+  const wanted = counts.filter((one) => one.count > 0)
+  if (wanted.length === 0) return { released: [], expired: [] }
+  const rows = await pool.run(releaseDueStatement, [...laneArrays(wanted), wanted.map((one) => one.count)])
+  return {
+    released: rows
+      .filter((row) => row.status === 'QUEUED')
+      .map((row) => ({ ...toLane(row), id: row.id, leaseToken: row.leaseToken, cause: row.cause })),
+    expired: rows.filter((row) => row.status === 'FAILED').map(toLane),
+  }
+}
+
+export async function sweepOrphans(pool: PostgresPool, limit: number, backoffMs: number): Promise<readonly Orphan[]> {
+  const rows = await pool.run(sweepOrphansStatement, [limit, backoffMs])
+  return rows.map((row) => ({ ...toLane(row), id: row.id, status: row.status, reason: row.reason }))
+}
+
+export async function nextDueInMs(pool: PostgresPool, lanes: readonly Lane[]): Promise<number | null> {
+  if (lanes.length === 0) return null
+  const [row] = await pool.run(nextDueStatement, laneArrays(lanes))
+  return row?.dueInMs ?? null
+}

@@ -1,0 +1,191 @@
+import type { AttemptOutcome } from '../domain/attempt.ts'
+import type { Channel, FailureReason, NotificationId, Status } from '../domain/notification.ts'
+import { releasedDueMs } from '../domain/protocol.ts'
+import type { Statement } from './pool.ts'
+
+/**
+ * The worker's statements: claim, settle, late success, defer, release. Each is one statement over arrays. Rows are
+ * locked first, in id order or with SKIP LOCKED: a plain update of an array in another order than a neighbour's would
+ * deadlock. The lease token is the fence; what a stale copy or a late worker names simply does not match.
+ */
+
+export interface ClaimRow {
+  readonly id: NotificationId
+  readonly tenant: string
+  readonly channel: Channel
+  readonly priority: number
+  readonly correlationId: string
+  readonly recipient: string
+  readonly content: string
+  readonly traceparent: string | null
+  readonly generation: number
+  readonly attempt: number
+  readonly maxAttempts: number
+  readonly maxRetries: number
+  readonly leaseToken: number
+  readonly waitedMs: number | null
+}
+
+/** $1 ids, $2 expected tokens, $3 owner, $4 lease in ms. LEAST keeps the update HOT while due_at is earlier anyway. */
+export const claimStatement: Statement<ClaimRow> = {
+  name: 'claim',
+  text: `
+WITH m AS (SELECT * FROM unnest($1::uuid[], $2::int[]) AS m(id, expected)),
+l AS (
+  SELECT n.id FROM notifications n JOIN m ON n.id = m.id AND n.lease_token = m.expected
+  WHERE n.status = 'QUEUED' AND n.expires_at > now() AND n.attempt_count < n.max_attempts
+  FOR UPDATE OF n SKIP LOCKED),
+u AS (
+  UPDATE notifications n SET status = 'SENDING', attempt_count = n.attempt_count + 1, lease_token = n.lease_token + 1,
+    publish_count = 0, lease_owner = $3, lease_until = now() + $4::float8 * interval '1 ms',
+    due_at = LEAST(n.due_at, now() + $4::float8 * interval '1 ms'), next_retry_at = NULL, updated_at = now()
+  FROM l WHERE n.id = l.id
+  RETURNING n.id, n.tenant, n.channel, n.priority, n.generation, n.attempt_count, n.max_attempts, n.lease_token, n.created_at)
+SELECT u.id, u.tenant, u.channel, u.priority, u.generation, u.attempt_count AS attempt, u.max_attempts AS "maxAttempts",
+  u.lease_token AS "leaseToken", p.correlation_id AS "correlationId", p.recipient, p.content, p.traceparent,
+  p.max_retries AS "maxRetries",
+  CASE WHEN u.attempt_count = 1 THEN
+    GREATEST(0, extract(epoch FROM now() - GREATEST(u.created_at, p.scheduled_at)) * 1000)::float8 END AS "waitedMs"
+FROM u JOIN payloads p ON p.id = u.id`,
+}
+
+export interface SettledRow {
+  readonly id: NotificationId
+  readonly status: Status
+  readonly reason: FailureReason | null
+  readonly dueInMs: number | null
+}
+
+/** One element of the arrays `settleStatement` takes, in this order. */
+export interface SettleItem {
+  readonly id: NotificationId
+  readonly token: number
+  readonly decision: 'sent' | 'retry' | 'failed'
+  readonly reason: FailureReason | null
+  readonly afterMs: number
+  readonly burnsBudget: boolean
+  readonly unknown: boolean
+  readonly outcome: AttemptOutcome
+  readonly provider: string
+  readonly providerMessageId: string | null
+  readonly statusCode: number | null
+  readonly errorCode: string | null
+  readonly errorMessage: string | null
+  readonly responseExcerpt: string | null
+  readonly durationMs: number
+  readonly attempt: number
+}
+
+/**
+ * A retry whose time is over ends as `expired`: the database's clock decides. A rate-limited attempt raises
+ * `max_attempts`, so that it burns no budget. An unknown outcome sticks to its generation until a success.
+ * What is returned comes from the row's update, not from the attempts insert. A row that is no longer SENDING but still
+ * carries the token was ended by this very claim, since every other way out raises the token: the first answer was
+ * lost, and the repeat gets it again.
+ */
+export const settleStatement: Statement<SettledRow> = {
+  name: 'settle',
+  vital: true,
+  text: `
+WITH d AS (
+  SELECT * FROM unnest($1::uuid[], $2::int[], $3::text[], $4::text[], $5::float8[], $6::bool[], $7::bool[], $8::text[],
+                       $9::text[], $10::text[], $11::int[], $12::text[], $13::text[], $14::text[], $15::int[], $16::int[])
+    AS d(id, token, decision, reason, after_ms, burns, unknown, outcome, provider, provider_message_id, status_code,
+         error_code, error_message, response_excerpt, duration_ms, attempt)),
+l AS (
+  SELECT d.*,
+    CASE WHEN d.decision = 'sent' THEN 'SENT'
+         WHEN d.decision = 'failed' OR n.expires_at <= now() OR (d.burns AND n.attempt_count >= n.max_attempts) THEN 'FAILED'
+         ELSE 'QUEUED' END AS status,
+    CASE WHEN d.decision = 'sent' THEN NULL
+         WHEN d.decision = 'failed' THEN d.reason
+         WHEN n.expires_at <= now() THEN 'expired'
+         WHEN d.burns AND n.attempt_count >= n.max_attempts THEN 'retry_exhausted' END AS why,
+    LEAST(now() + LEAST(GREATEST(d.after_ms, 0), 86400000) * interval '1 ms', n.expires_at) AS due
+  FROM notifications n JOIN d ON n.id = d.id AND n.lease_token = d.token
+  WHERE n.status = 'SENDING' ORDER BY n.id FOR UPDATE OF n),
+u AS (
+  UPDATE notifications n SET status = l.status, reason = l.why, lease_until = NULL, lease_owner = NULL,
+    outcome_unknown = l.status <> 'SENT' AND (n.outcome_unknown OR l.unknown),
+    provider_message_id = COALESCE(l.provider_message_id, n.provider_message_id),
+    max_attempts = n.max_attempts + CASE WHEN l.status = 'QUEUED' AND NOT l.burns THEN 1 ELSE 0 END,
+    due_at = CASE WHEN l.status = 'QUEUED' THEN l.due END,
+    next_retry_at = CASE WHEN l.status = 'QUEUED' THEN l.due END, updated_at = now()
+  FROM l WHERE n.id = l.id
+  RETURNING n.id, n.attempt_count, n.generation, n.status, n.reason, n.next_retry_at, l.outcome, l.provider,
+    l.status_code, l.error_code, l.error_message, l.response_excerpt, l.duration_ms),
+a AS (
+  INSERT INTO attempts (notification_id, number, generation, outcome, provider, status_code, error_code, error_message,
+                        response_excerpt, duration_ms, next_retry_at, finished_at)
+  SELECT id, attempt_count, generation, outcome, provider, status_code, error_code, error_message,
+         response_excerpt, duration_ms, next_retry_at, now() FROM u
+  ON CONFLICT (notification_id, number) DO NOTHING)
+SELECT x.id, x.status, x.reason, (extract(epoch FROM x.next_retry_at - now()) * 1000)::float8 AS "dueInMs"
+FROM (
+  SELECT id, status, reason, next_retry_at FROM u
+  UNION ALL
+  SELECT n.id, n.status, n.reason, n.next_retry_at FROM notifications n JOIN d ON n.id = d.id AND n.lease_token = d.token
+  WHERE n.status <> 'SENDING' AND n.attempt_count = d.attempt) AS x`,
+}
+
+export interface IdRow {
+  readonly id: NotificationId
+}
+
+/**
+ * A success whose lease was lost: the same attempt of the same generation, which the sweep had left as unknown. $1 ids,
+ * $2 own tokens, $3 attempts, $4 generations, $5 provider, $6 message id, $7 status code, $8 excerpt, $9 duration in ms.
+ */
+export const lateSuccessStatement: Statement<IdRow> = {
+  name: 'late_success',
+  vital: true,
+  text: `
+WITH d AS (
+  SELECT * FROM unnest($1::uuid[], $2::int[], $3::int[], $4::int[], $5::text[], $6::text[], $7::int[], $8::text[], $9::int[])
+    AS d(id, token, attempt, generation, provider, provider_message_id, status_code, response_excerpt, duration_ms)),
+l AS (
+  SELECT d.* FROM notifications n
+  JOIN d ON n.id = d.id AND n.lease_token > d.token AND n.attempt_count = d.attempt AND n.generation = d.generation
+  WHERE n.status IN ('QUEUED', 'FAILED') AND n.outcome_unknown ORDER BY n.id FOR UPDATE OF n),
+u AS (
+  UPDATE notifications n SET status = 'SENT', due_at = NULL, next_retry_at = NULL, reason = NULL,
+    outcome_unknown = false, provider_message_id = COALESCE(l.provider_message_id, n.provider_message_id),
+    updated_at = now()
+  FROM l WHERE n.id = l.id
+  RETURNING n.id, n.attempt_count, l.provider, l.status_code, l.response_excerpt, l.duration_ms),
+a AS (
+  UPDATE attempts a SET outcome = 'ok', late = true, provider = u.provider, status_code = u.status_code,
+    error_code = NULL, error_message = NULL, response_excerpt = u.response_excerpt, duration_ms = u.duration_ms,
+    next_retry_at = NULL, finished_at = now()
+  FROM u WHERE a.notification_id = u.id AND a.number = u.attempt_count)
+SELECT id FROM u`,
+}
+
+/** $1 ids, $2 expected tokens, $3 delays in ms. A waiting retry stays one, with its new time. */
+export const deferStatement: Statement<IdRow> = {
+  name: 'defer',
+  text: `
+WITH m AS (SELECT * FROM unnest($1::uuid[], $2::int[], $3::float8[]) AS m(id, expected, ms)),
+l AS (
+  SELECT n.id, LEAST(now() + GREATEST(m.ms, 0) * interval '1 ms', n.expires_at) AS due
+  FROM notifications n JOIN m ON n.id = m.id AND n.lease_token = m.expected
+  WHERE n.status = 'QUEUED' FOR UPDATE OF n SKIP LOCKED)
+UPDATE notifications n SET due_at = l.due, next_retry_at = CASE WHEN n.next_retry_at IS NOT NULL THEN l.due END,
+  publish_count = 0, lease_token = n.lease_token + 1, updated_at = now()
+FROM l WHERE n.id = l.id RETURNING n.id`,
+}
+
+/** $1 ids, $2 tokens. The send was not begun, so the attempt is taken back and its number used again. */
+export const releaseStatement: Statement<IdRow> = {
+  name: 'release',
+  vital: true,
+  text: `
+WITH d AS (SELECT * FROM unnest($1::uuid[], $2::int[]) AS d(id, token)),
+l AS (
+  SELECT n.id FROM notifications n JOIN d ON n.id = d.id AND n.lease_token = d.token
+  WHERE n.status = 'SENDING' ORDER BY n.id FOR UPDATE OF n)
+UPDATE notifications n SET status = 'QUEUED', attempt_count = n.attempt_count - 1, lease_token = n.lease_token + 1,
+  lease_until = NULL, lease_owner = NULL, due_at = LEAST(now() + interval '${releasedDueMs} ms', n.expires_at),
+  updated_at = now()
+FROM l WHERE n.id = l.id RETURNING n.id`,
+}
