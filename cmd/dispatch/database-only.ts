@@ -25,7 +25,7 @@ export async function withDatabase(
   try {
     const config = loadConfig({ ...environment, ...unused })
     const logger = new PinoLogger({ level: 'warn', format: 'pretty', version })
-    const foundation = await openFoundation(config, logger)
+    const foundation = await openFoundation(config, logger, environment)
     try {
       await job({ config, databaseUrl: foundation.databaseUrl, logger })
       return 0

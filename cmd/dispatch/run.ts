@@ -22,7 +22,7 @@ export async function runEngine(environment: Environment): Promise<number> {
   const logger = openLogger(config)
   const shutdown = listenForShutdown(logger, config.shutdownTimeoutMs)
   try {
-    const clean = await runWith(config, logger, shutdown.requested)
+    const clean = await runWith(config, environment, logger, shutdown.requested)
     logger.info('stopped', { clean })
     return clean ? 0 : 1
   } catch (error) {
@@ -34,10 +34,15 @@ export async function runEngine(environment: Environment): Promise<number> {
   }
 }
 
-async function runWith(config: Config, logger: PinoLogger, requested: Promise<void>): Promise<boolean> {
+async function runWith(
+  config: Config,
+  environment: Environment,
+  logger: PinoLogger,
+  requested: Promise<void>,
+): Promise<boolean> {
   logger.info('starting', { node: process.version, ...describeConfig(config) })
   for (const warning of config.warnings) logger.warn(warning)
-  const foundation = await openFoundation(config, logger)
+  const foundation = await openFoundation(config, logger, environment)
   try {
     const engine = wire(config, { ...foundation, logger, instanceId: instanceId(), version })
     void requested.then(() => engine.stopping())

@@ -2,6 +2,8 @@ import type { PinoLogger } from '../../internal/telemetry/logger.ts'
 
 /** Past the budget the process ends whatever is still under way: kill -9 is legal at all times. */
 const graceMs = 2_000
+/** One Ctrl-C can arrive twice: from the terminal, and passed on by npm. */
+const sameSignalMs = 250
 
 export interface Shutdown {
   /** Resolves at the first SIGTERM or SIGINT. */
@@ -15,11 +17,13 @@ export interface Shutdown {
  */
 export function listenForShutdown(logger: PinoLogger, budgetMs: number): Shutdown {
   const { promise: requested, resolve } = Promise.withResolvers<void>()
-  let asked = false
+  let askedAtMs: number | null = null
 
   function onSignal(signal: NodeJS.Signals): void {
-    if (asked) return exitNow(`second ${signal}: ending at once`)
-    asked = true
+    const nowMs = performance.now()
+    if (askedAtMs !== null && nowMs - askedAtMs < sameSignalMs) return
+    if (askedAtMs !== null) return exitNow(`second ${signal}: ending at once`)
+    askedAtMs = nowMs
     logger.info('stopping', { signal, budgetMs })
     setTimeout(() => exitNow('the stop took longer than its budget'), budgetMs + graceMs).unref()
     resolve()

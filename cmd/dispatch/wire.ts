@@ -11,6 +11,7 @@ import { systemClock as clock } from '../../internal/lifecycle/system-clock.ts'
 import type { Logger } from '../../internal/port/telemetry.ts'
 import { PostgresHealth } from '../../internal/postgres/health.ts'
 import { PostgresHeartbeatStore } from '../../internal/postgres/heartbeat-store.ts'
+import { DatabaseLink } from '../../internal/postgres/link.ts'
 import { PostgresNotificationStore } from '../../internal/postgres/notification-store.ts'
 import { PostgresPool } from '../../internal/postgres/pool.ts'
 import { WebhookProvider } from '../../internal/provider/webhook.ts'
@@ -114,10 +115,17 @@ export function wire(config: Config, input: WireInput): Engine {
 
 function openStores(config: Config, { databaseUrl, logger }: WireInput, telemetry: Metrics) {
   const { schema, poolMax } = config.database
-  const open = (max: number, applicationName: string) =>
-    new PostgresPool({ url: databaseUrl, schema, max, applicationName }, { telemetry, logger })
-  const pool = open(poolMax, 'dispatch-engine')
-  const sidePool = open(sidePoolMax, 'dispatch-engine-side')
+  const link = new DatabaseLink({ telemetry, logger })
+  const pool = new PostgresPool(
+    { url: databaseUrl, schema, max: poolMax, applicationName: 'dispatch-engine' },
+    { telemetry, link },
+  )
+  // The pool gauges speak of the pool that DB_POOL_MAX sizes.
+  const sideTelemetry = { query: telemetry.query.bind(telemetry), pool: () => undefined }
+  const sidePool = new PostgresPool(
+    { url: databaseUrl, schema, max: sidePoolMax, applicationName: 'dispatch-engine-side' },
+    { telemetry: sideTelemetry, link },
+  )
   return {
     pool,
     main: new PostgresNotificationStore(pool, config),

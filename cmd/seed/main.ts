@@ -3,6 +3,7 @@ import { v7 } from 'uuid'
 import { type AcceptInput, makeAccept } from '../../internal/dispatch/accept.ts'
 import { defaultTenant, lanes } from '../../internal/domain/notification.ts'
 import { systemClock } from '../../internal/lifecycle/system-clock.ts'
+import { DatabaseLink } from '../../internal/postgres/link.ts'
 import { PostgresNotificationStore } from '../../internal/postgres/notification-store.ts'
 import { PostgresPool } from '../../internal/postgres/pool.ts'
 import { Metrics } from '../../internal/telemetry/metrics.ts'
@@ -51,7 +52,8 @@ function nextHour(now: Date): Date {
 async function seed({ config, databaseUrl: url, logger }: DatabaseJob): Promise<void> {
   const telemetry = new Metrics({ version, node: process.version })
   const { schema } = config.database
-  const pool = new PostgresPool({ url, schema, max: 2, applicationName: 'dispatch-seed' }, { telemetry, logger })
+  const link = new DatabaseLink({ telemetry, logger })
+  const pool = new PostgresPool({ url, schema, max: 2, applicationName: 'dispatch-seed' }, { telemetry, link })
   try {
     await prepareDatabase(config, url, pool, systemClock, logger)
     const accept = makeAccept(

@@ -1,9 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { lanes } from '../domain/notification.ts'
 import { failing, lease, makeNew, settlementOf } from '../port/conformance/notification-store.suite.ts'
-import { openTestDatabase, type TestDatabase } from '../testkit/database.ts'
+import { openTestDatabase, silentPoolDeps, type TestDatabase } from '../testkit/database.ts'
 import { eventually } from '../testkit/eventually.ts'
-import { RecordingTelemetry, silentLogger } from '../testkit/telemetry.ts'
 import { PostgresNotificationStore } from './notification-store.ts'
 import { encodeParam, type Param } from './params.ts'
 import { PostgresPool, type Statement } from './pool.ts'
@@ -117,7 +116,7 @@ describe('a claim', () => {
     await database.store.accept([Array.from({ length: 2_000 }, () => makeNew({ tenant: 't' }))])
     const rows = await database.admin<{ id: string }[]>`SELECT id FROM notifications ORDER BY random() LIMIT 200`
     const claimers = { url: database.url, schema: database.schema, max: 1, applicationName: database.schema }
-    const pool = new PostgresPool(claimers, { telemetry: new RecordingTelemetry(), logger: silentLogger })
+    const pool = new PostgresPool(claimers, silentPoolDeps())
     const store = new PostgresNotificationStore(pool, { notificationTtlMs: 60_000, idempotencyTtlSeconds: 60 })
     const refs = rows.map((row) => ({ id: row.id, leaseToken: 0 }))
     await store.claim(refs, lease)

@@ -7,6 +7,7 @@ import { TcpProxy } from '../testkit/tcp-proxy.ts'
 import { RecordingLogger, RecordingTelemetry } from '../testkit/telemetry.ts'
 import { StatementRefusedError } from './driver-errors.ts'
 import { PostgresHealth } from './health.ts'
+import { DatabaseLink } from './link.ts'
 import { PostgresPool, type PostgresPoolOptions } from './pool.ts'
 import { assertSafeSettings } from './settings-check.ts'
 
@@ -28,7 +29,7 @@ describe('the pool', () => {
     const { url, schema } = database
     const pool = new PostgresPool(
       { url, schema, max: 5, applicationName: `${schema}_p`, ...options },
-      { telemetry, logger },
+      { telemetry, link: new DatabaseLink({ telemetry, logger }) },
     )
     open.push(pool)
     return { pool, telemetry, logger }

@@ -2,9 +2,10 @@ import { setTimeout as delay } from 'node:timers/promises'
 import type { CompiledQuery } from 'kysely'
 import postgres from 'postgres'
 import { DependencyUnavailableError } from '../domain/errors.ts'
-import type { Logger, Telemetry } from '../port/telemetry.ts'
+import type { Telemetry } from '../port/telemetry.ts'
 import { classify, type Failure, noAnswer } from './driver-errors.ts'
 import { quoteIdentifier } from './identifier.ts'
+import type { DatabaseLink } from './link.ts'
 import { encodeParam, type Param, toParam } from './params.ts'
 import { Slots } from './slots.ts'
 
@@ -30,8 +31,9 @@ export interface PostgresPoolOptions {
 }
 
 export interface PostgresPoolDeps {
-  readonly telemetry: Pick<Telemetry, 'query' | 'pool' | 'dependencyUp'>
-  readonly logger: Logger
+  readonly telemetry: Pick<Telemetry, 'query' | 'pool'>
+  /** Shared by all pools of the process. */
+  readonly link: DatabaseLink
 }
 
 interface Generation {
@@ -55,16 +57,15 @@ const waitingPerConnection = 64
 export class PostgresPool {
   readonly #options: Required<PostgresPoolOptions>
   readonly #telemetry: PostgresPoolDeps['telemetry']
-  readonly #logger: Logger
+  readonly #link: DatabaseLink
   readonly #slots: Slots
   #current: Generation
-  #up: boolean | null = null
   #ended = false
 
   constructor(options: PostgresPoolOptions, deps: PostgresPoolDeps) {
     this.#options = { statementTimeoutMs: statementTimeoutMsDefault, ...options }
     this.#telemetry = deps.telemetry
-    this.#logger = deps.logger
+    this.#link = deps.link
     this.#current = { number: 0, sql: openDriver(this.#options) }
     const maxWaitMs = this.#options.statementTimeoutMs
     const limits = { max: options.max, maxWaiting: options.max * waitingPerConnection, maxWaitMs }
@@ -122,7 +123,7 @@ export class PostgresPool {
     const startedAt = performance.now()
     try {
       const rows = await this.#withDeadline<Row>(generation.sql, statement, params)
-      this.#setUp(true)
+      this.#link.answered()
       return { rows }
     } catch (error) {
       const failure = error instanceof DeadlinePassed ? error.failure : classify(error, statement.name)
@@ -155,18 +156,9 @@ export class PostgresPool {
   /** Once per generation: statements that fail with it later find it replaced already. */
   #replace(failed: Generation, failure: Failure): void {
     if (failed !== this.#current || this.#ended) return
-    this.#setUp(false, failure.error.message)
+    this.#link.lost(failure.error.message)
     this.#current = { number: failed.number + 1, sql: openDriver(this.#options) }
     void failed.sql.end({ timeout: 0 }).catch(() => undefined)
-  }
-
-  #setUp(up: boolean, reason?: string): void {
-    if (up === this.#up) return
-    const first = this.#up === null
-    this.#up = up
-    this.#telemetry.dependencyUp('postgres', up)
-    if (!up) this.#logger.warn('PostgreSQL is away', { dependency: 'postgres', reason })
-    else if (!first) this.#logger.info('PostgreSQL is back', { dependency: 'postgres', generation: this.generation })
   }
 }
 

@@ -10,9 +10,9 @@ import {
   storeOne,
 } from '../port/conformance/notification-store.suite.ts'
 import type { AcceptResult, Orphan } from '../port/notification-store.ts'
-import { openTestDatabase, type TestDatabase } from '../testkit/database.ts'
+import { openTestDatabase, silentPoolDeps, type TestDatabase } from '../testkit/database.ts'
 import { eventually } from '../testkit/eventually.ts'
-import { RecordingTelemetry, silentLogger } from '../testkit/telemetry.ts'
+import { RecordingTelemetry } from '../testkit/telemetry.ts'
 import { PostgresNotificationStore } from './notification-store.ts'
 import { PostgresPool } from './pool.ts'
 
@@ -38,7 +38,7 @@ describe('races on PostgreSQL', () => {
     database = await openTestDatabase()
     pool = new PostgresPool(
       { url: database.url, schema: database.schema, max: 12, applicationName: `${database.schema}_r` },
-      { telemetry, logger: silentLogger },
+      silentPoolDeps(telemetry),
     )
     store = new PostgresNotificationStore(pool, { notificationTtlMs: 86_400_000, idempotencyTtlSeconds: 86_400 })
   })

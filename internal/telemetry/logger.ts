@@ -83,7 +83,12 @@ function dropNotice(dropped: number): string {
 function pinoOver(output: BoundedOutput, options: PinoLoggerOptions): PinoInstance {
   const pretty =
     options.format === 'pretty'
-      ? prettyFactory({ colorize: options.color ?? false, ignore: 'service,version', translateTime: 'SYS:HH:MM:ss.l' })
+      ? prettyFactory({
+          colorize: options.color ?? false,
+          ignore: 'service,version',
+          singleLine: true,
+          translateTime: 'SYS:HH:MM:ss.l',
+        })
       : null
   const destination = { write: (line: string) => output.write(pretty === null ? line : pretty(line)) }
   return pino(

@@ -1,8 +1,9 @@
 import { randomBytes } from 'node:crypto'
 import postgres from 'postgres'
+import { DatabaseLink } from '../postgres/link.ts'
 import { migrate } from '../postgres/migrator.ts'
 import { type NotificationStoreSettings, PostgresNotificationStore } from '../postgres/notification-store.ts'
-import { PostgresPool, type PostgresPoolOptions } from '../postgres/pool.ts'
+import { PostgresPool, type PostgresPoolDeps, type PostgresPoolOptions } from '../postgres/pool.ts'
 import { RecordingTelemetry, silentLogger } from './telemetry.ts'
 
 export interface TestDatabase {
@@ -42,7 +43,7 @@ export async function openTestDatabase(options: Partial<PostgresPoolOptions> = {
   const applicationName = schema
   await migrate({ url, schema, table: 'schema_migrations', logger: silentLogger })
   const poolOptions = { url, schema, max: 5, applicationName, ...options }
-  const pool = new PostgresPool(poolOptions, { telemetry: new RecordingTelemetry(), logger: silentLogger })
+  const pool = new PostgresPool(poolOptions, silentPoolDeps())
   const admin = openAdmin(url, schema)
   const storeWith = (settings: Partial<NotificationStoreSettings>) =>
     new PostgresNotificationStore(pool, { ...storeSettingsDefault, ...settings })
@@ -52,6 +53,11 @@ export async function openTestDatabase(options: Partial<PostgresPoolOptions> = {
     await admin.end({ timeout: 2 })
   }
   return { url, schema, applicationName, pool, store: storeWith({}), storeWith, admin, drop }
+}
+
+/** Telemetry and link of a pool whose test does not look at them. */
+export function silentPoolDeps(telemetry = new RecordingTelemetry()): PostgresPoolDeps {
+  return { telemetry, link: new DatabaseLink({ telemetry, logger: silentLogger }) }
 }
 
 export function openAdmin(url: string, schema: string): postgres.Sql {
