@@ -14,7 +14,7 @@ export function describeConfig(config: Config): Readonly<Record<string, string>>
     broker: broker.kind === 'memory' ? 'memory' : maskUrl(broker.url, 'url'),
     redis: redis.kind === 'memory' ? 'memory' : maskUrl(redis.url, 'url'),
     provider: config.webhookUrl === null ? 'built-in sink' : maskUrl(config.webhookUrl, 'origin'),
-    apiKey: http.apiKey === null ? 'none' : 'set',
+    access: http.apiKey === null ? 'open' : 'by key',
     cors: http.corsOrigins.length === 0 ? 'closed' : http.corsOrigins.join(','),
     rates: channels.map((channel) => `${channel} ${describeLimit(config.limits.send[channel])}`).join(', '),
     concurrency: `${worker.concurrencyPerChannel} per channel`,

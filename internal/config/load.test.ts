@@ -328,7 +328,7 @@ describe('describeConfig', () => {
       broker: 'amqp://u:***@mq/',
       redis: 'redis://cache',
       provider: 'https://hooks.example/…',
-      apiKey: 'set',
+      access: 'by key',
       rates: 'SMS unlimited, EMAIL 100/s burst 10, PUSH 100/s burst 10',
       attempt: '10s, lease 1m',
     })
@@ -337,7 +337,7 @@ describe('describeConfig', () => {
       broker: 'memory',
       redis: 'memory',
       provider: 'built-in sink',
-      apiKey: 'none',
+      access: 'open',
     })
   })
 })

@@ -116,7 +116,7 @@ describe('logger', () => {
     const { logger, text } = setup({ format: 'pretty' })
     logger.info('ready', { port: 8080 })
     expect(text()).toMatch(/INFO.*ready/)
-    expect(text()).toContain('port: 8080')
+    expect(text()).toContain('{"port":8080}')
     expect(text()).not.toContain('"level"')
   })
 
