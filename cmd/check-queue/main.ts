@@ -1,3 +1,4 @@
+import { messageOf } from '../../internal/domain/errors.ts'
 import { readEnvironment } from '../dispatch/environment.ts'
 
 /**
@@ -48,7 +49,7 @@ async function ask(): Promise<number> {
 process.exit(
   await ask().catch((error: unknown) => {
     const cause = error instanceof Error && error.cause instanceof Error ? `: ${error.cause.message}` : ''
-    console.error(`no answer from the engine (${error instanceof Error ? error.message : String(error)}${cause})`)
+    console.error(`no answer from the engine (${messageOf(error)}${cause})`)
     return 1
   }),
 )

@@ -1,5 +1,6 @@
 import type { Config } from '../../internal/config/config.ts'
 import { loadConfig } from '../../internal/config/load.ts'
+import { messageOf } from '../../internal/domain/errors.ts'
 import { PinoLogger } from '../../internal/telemetry/logger.ts'
 import { version } from '../version.ts'
 import { type Environment, readEnvironment } from './environment.ts'
@@ -34,7 +35,7 @@ export async function withDatabase(
       await logger.flush()
     }
   } catch (error) {
-    process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`)
+    process.stderr.write(`${messageOf(error)}\n`)
     return 1
   }
 }

@@ -1,5 +1,5 @@
 import type { Config } from '../../internal/config/config.ts'
-import { DependencyUnavailableError } from '../../internal/domain/errors.ts'
+import { DependencyUnavailableError, messageOf } from '../../internal/domain/errors.ts'
 import type { Clock } from '../../internal/port/clock.ts'
 import type { Logger } from '../../internal/port/telemetry.ts'
 import { migrate, pendingMigrations } from '../../internal/postgres/migrator.ts'
@@ -53,7 +53,7 @@ async function tryPing(url: string, clock: Clock): Promise<string | null> {
     await ping(url, deadline.signal)
     return null
   } catch (error) {
-    return error instanceof Error ? error.message : String(error)
+    return messageOf(error)
   } finally {
     deadline.clear()
   }

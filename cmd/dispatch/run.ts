@@ -3,6 +3,7 @@ import { hostname } from 'node:os'
 import type { Config } from '../../internal/config/config.ts'
 import { describeConfig } from '../../internal/config/describe.ts'
 import { ConfigError, loadConfig } from '../../internal/config/load.ts'
+import { messageOf } from '../../internal/domain/errors.ts'
 import { runComponents } from '../../internal/lifecycle/runner.ts'
 import { systemClock } from '../../internal/lifecycle/system-clock.ts'
 import { PinoLogger } from '../../internal/telemetry/logger.ts'
@@ -26,7 +27,7 @@ export async function runEngine(environment: Environment): Promise<number> {
     logger.info('stopped', { clean })
     return clean ? 0 : 1
   } catch (error) {
-    logger.fatal(error instanceof Error ? error.message : String(error))
+    logger.fatal(messageOf(error))
     return 1
   } finally {
     shutdown.close()

@@ -1,9 +1,10 @@
 import type { Config } from '../../internal/config/config.ts'
 import { makeDeliver } from '../../internal/dispatch/deliver.ts'
 import { makePublish } from '../../internal/dispatch/publish.ts'
-import { makeScan, type Scan } from '../../internal/dispatch/scan.ts'
+import { makeScan } from '../../internal/dispatch/scan.ts'
 import { makeSettle } from '../../internal/dispatch/settle.ts'
 import { makeWorker, type Worker } from '../../internal/dispatch/worker.ts'
+import { messageOf } from '../../internal/domain/errors.ts'
 import { channels } from '../../internal/domain/notification.ts'
 import type { Component } from '../../internal/lifecycle/component.ts'
 import { makePoller } from '../../internal/lifecycle/poller.ts'
@@ -187,5 +188,5 @@ function figures({ heartbeat }: Stores, telemetry: Metrics, logger: Logger): Com
 }
 
 function warnOf(message: string, logger: Logger): (error: unknown) => void {
-  return (error) => logger.warn(message, { error: error instanceof Error ? error.message : String(error) })
+  return (error) => logger.warn(message, { error: messageOf(error) })
 }

@@ -1,4 +1,5 @@
 import { parseArgs } from 'node:util'
+import { messageOf } from '../../internal/domain/errors.ts'
 import { systemClock } from '../../internal/lifecycle/system-clock.ts'
 import { listMigrations, type MigrationOptions, migrate } from '../../internal/postgres/migrator.ts'
 import { waitForDatabase } from '../dispatch/database.ts'
@@ -24,7 +25,7 @@ function readArguments(): { readonly list: boolean } | null {
   try {
     return { list: parseArgs({ options: { list: { type: 'boolean', default: false } } }).values.list }
   } catch (error) {
-    console.error(`${error instanceof Error ? error.message : String(error)}\n${usage}`)
+    console.error(`${messageOf(error)}\n${usage}`)
     return null
   }
 }

@@ -1,4 +1,5 @@
 import { parseArgs } from 'node:util'
+import { messageOf } from '../../internal/domain/errors.ts'
 import { type Received, startSink } from './server.ts'
 
 const usage = `sink: a notification provider that answers as told (GET / lists how).
@@ -51,7 +52,7 @@ async function main(): Promise<void> {
 }
 
 function fail(error: unknown): void {
-  console.error(`sink: ${error instanceof Error ? error.message : String(error)}\n\n${usage}`)
+  console.error(`sink: ${messageOf(error)}\n\n${usage}`)
   process.exit(1)
 }
 

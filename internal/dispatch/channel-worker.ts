@@ -1,3 +1,4 @@
+import { messageOf } from '../domain/errors.ts'
 import type { Channel } from '../domain/notification.ts'
 import { envelopeRefsMax, lookAgainMs, waitInPlaceMaxMs } from '../domain/protocol.ts'
 import type { Delivery } from '../port/broker.ts'
@@ -124,7 +125,7 @@ export class ChannelWorker {
   #track(work: Promise<void>): void {
     const tracked = work
       .catch((error: unknown) =>
-        this.#deps.logger.error('worker fault', { channel: this.#channel, error: text(error) }),
+        this.#deps.logger.error('worker fault', { channel: this.#channel, error: messageOf(error) }),
       )
       .finally(() => {
         this.#underWay.delete(tracked)
@@ -163,7 +164,7 @@ export class ChannelWorker {
         await this.#deps.store.defer(group.map(({ ref }) => ({ ...ref, delayMs })))
       } catch (error) {
         // The rows stay due; the scan finds them.
-        this.#deps.logger.warn('defer failed', { channel: this.#channel, error: text(error) })
+        this.#deps.logger.warn('defer failed', { channel: this.#channel, error: messageOf(error) })
       }
       for (const item of group) item.envelope.done()
     }
@@ -188,7 +189,7 @@ export class ChannelWorker {
   /** Whether the claim took effect is unknown. If it did, the copy is stale now and the lease ends by itself. */
   #claimFailed(items: readonly ReadyReference[], error: unknown): void {
     this.#freeSlots += items.length
-    this.#deps.logger.warn('claim failed', { channel: this.#channel, error: text(error) })
+    this.#deps.logger.warn('claim failed', { channel: this.#channel, error: messageOf(error) })
     if (this.#stop.signal.aborted) return giveBack(items)
     this.#ready.putBack(items)
     this.#permits.putBack(items.length)
@@ -242,8 +243,4 @@ export class ChannelWorker {
 
 function giveBack(items: readonly ReadyReference[]): void {
   for (const item of items) item.envelope.giveBack()
-}
-
-function text(error: unknown): string {
-  return error instanceof Error ? error.message : String(error)
 }

@@ -1,3 +1,4 @@
+import { messageOf } from '../domain/errors.ts'
 import { attemptOutcome, decideOutcome, type SendResult } from '../domain/outcome.ts'
 import type { RetryPolicy } from '../domain/retry-policy.ts'
 import type { Clock } from '../port/clock.ts'
@@ -89,7 +90,7 @@ async function giveBack(deps: DeliverDeps, claimed: Claimed): Promise<void> {
     // The lease ends by itself; the sweep then makes the row QUEUED again.
     deps.logger.warn('claimed row could not be given back', {
       notificationId: claimed.id,
-      error: error instanceof Error ? error.message : String(error),
+      error: messageOf(error),
     })
   }
 }

@@ -1,3 +1,4 @@
+import { messageOf } from '../domain/errors.ts'
 import { type Channel, channels, lanes, type Priority } from '../domain/notification.ts'
 import { orphanBackoffMs } from '../domain/protocol.ts'
 import type { Clock } from '../port/clock.ts'
@@ -146,7 +147,7 @@ function makeLoop({ clock, logger }: Pick<ScanDeps, 'clock' | 'logger'>, pass: (
     try {
       return await pass()
     } catch (error) {
-      logger.warn('scan pass failed', { error: error instanceof Error ? error.message : String(error) })
+      logger.warn('scan pass failed', { error: messageOf(error) })
       return pauseAfterFaultMs
     }
   }

@@ -1,4 +1,4 @@
-import { DependencyUnavailableError, RejectedDataError } from '../domain/errors.ts'
+import { DependencyUnavailableError, messageOf, RejectedDataError } from '../domain/errors.ts'
 import type { NotificationId } from '../domain/notification.ts'
 import type { Clock } from '../port/clock.ts'
 import type { NotificationStore, Settled, Settlement } from '../port/notification-store.ts'
@@ -78,7 +78,7 @@ export function makeSettle(deps: SettleDeps, settings: SettleSettings): Settle {
         notificationId: settlement.claimed.id,
         attempt: settlement.claimed.attempt,
         outcome: settlement.result.kind,
-        error: error instanceof Error ? error.message : String(error),
+        error: messageOf(error),
       })
       return { kind: 'given_up' }
     }

@@ -73,3 +73,8 @@ export class RejectedDataError extends Error {
     this.sqlState = sqlState
   }
 }
+
+/** Text of whatever was thrown, for logs and for wrapping. */
+export function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error)
+}

@@ -1,4 +1,4 @@
-import { DependencyUnavailableError } from '../domain/errors.ts'
+import { DependencyUnavailableError, messageOf } from '../domain/errors.ts'
 import { type Lane, lanes } from '../domain/notification.ts'
 import { envelopeRefsMax, lookAgainMs } from '../domain/protocol.ts'
 import type { Component } from '../lifecycle/component.ts'
@@ -172,7 +172,7 @@ export class MemoryBroker implements Broker, Component, HealthCheck {
     try {
       consumer.onDelivery(delivery)
     } catch (error) {
-      const reason = error instanceof Error ? error.message : String(error)
+      const reason = messageOf(error)
       this.#deps.logger.error('a delivery could not be handed on', { reason })
       delivery.requeue()
     }

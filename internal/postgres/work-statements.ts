@@ -1,6 +1,7 @@
 import type { AttemptOutcome } from '../domain/attempt.ts'
-import type { Channel, FailureReason, NotificationId, Status } from '../domain/notification.ts'
+import type { FailureReason, NotificationId, Status } from '../domain/notification.ts'
 import { releasedDueMs } from '../domain/protocol.ts'
+import type { Claimed } from '../port/notification-store.ts'
 import type { Statement } from './pool.ts'
 
 /**
@@ -9,22 +10,8 @@ import type { Statement } from './pool.ts'
  * deadlock. The lease token is the fence; what a stale copy or a late worker names simply does not match.
  */
 
-export interface ClaimRow {
-  readonly id: NotificationId
-  readonly tenant: string
-  readonly channel: Channel
-  readonly priority: number
-  readonly correlationId: string
-  readonly recipient: string
-  readonly content: string
-  readonly traceparent: string | null
-  readonly generation: number
-  readonly attempt: number
-  readonly maxAttempts: number
-  readonly maxRetries: number
-  readonly leaseToken: number
-  readonly waitedMs: number | null
-}
+/** As the claim answers; only the priority is a number here. */
+export type ClaimRow = Omit<Claimed, 'priority'> & { readonly priority: number }
 
 /** $1 ids, $2 expected tokens, $3 owner, $4 lease in ms. LEAST keeps the update HOT while due_at is earlier anyway. */
 export const claimStatement: Statement<ClaimRow> = {

@@ -1,5 +1,5 @@
 import { Redis, type RedisOptions } from 'ioredis'
-import { DependencyUnavailableError } from '../domain/errors.ts'
+import { DependencyUnavailableError, messageOf } from '../domain/errors.ts'
 import { type GcraRule, gcraRule } from '../domain/gcra.ts'
 import type { Channel } from '../domain/notification.ts'
 import { backoffMs } from '../lifecycle/backoff.ts'
@@ -76,7 +76,7 @@ export class RedisRateLimiter implements RateLimiter, Component, HealthCheck {
     this.#telemetry = deps.telemetry
     this.#redis = new Redis(options.url, connectionOptions)
     definePermits(this.#redis)
-    this.#redis.on('error', (error: unknown) => this.#lost(reasonOf(error)))
+    this.#redis.on('error', (error: unknown) => this.#lost(messageOf(error)))
     this.#redis.on('close', () => this.#lost('connection closed'))
     // Runs when nobody takes as well, so that loss and return are noticed without traffic; what it throws is noted.
     const tick = () => (this.#redis.status === 'ready' ? this.#probe() : Promise.resolve())
@@ -85,7 +85,7 @@ export class RedisRateLimiter implements RateLimiter, Component, HealthCheck {
 
   /** Does not wait for Redis: the process serves without it, and sends begin when it comes. */
   async start(): Promise<void> {
-    this.#firstConnect = this.#redis.connect().catch((error: unknown) => this.#lost(reasonOf(error)))
+    this.#firstConnect = this.#redis.connect().catch((error: unknown) => this.#lost(messageOf(error)))
     await this.#prober.start()
   }
 
@@ -104,7 +104,7 @@ export class RedisRateLimiter implements RateLimiter, Component, HealthCheck {
       if (this.#up === null) this.#found()
       return permits
     } catch (error) {
-      this.#lost(reasonOf(error))
+      this.#lost(messageOf(error))
       return { granted: 0, retryAfterMs: degradedRetryAfterMs, degraded: true }
     }
   }
@@ -128,8 +128,8 @@ export class RedisRateLimiter implements RateLimiter, Component, HealthCheck {
     try {
       await within(answerWithinMs, this.#ask(`${this.#keyPrefix}{rl:probe}:check`, probeRule, 1))
     } catch (error) {
-      this.#lost(reasonOf(error))
-      throw new DependencyUnavailableError('redis', reasonOf(error), { cause: error })
+      this.#lost(messageOf(error))
+      throw new DependencyUnavailableError('redis', messageOf(error), { cause: error })
     }
     this.#found()
   }
@@ -163,8 +163,4 @@ async function within<T>(ms: number, work: Promise<T>): Promise<T> {
   } finally {
     clearTimeout(timer)
   }
-}
-
-function reasonOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error)
 }

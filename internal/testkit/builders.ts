@@ -1,4 +1,6 @@
+import { createHash } from 'node:crypto'
 import type { Lane, NewNotification } from '../domain/notification.ts'
+import { idempotentBody } from '../domain/notification.ts'
 import type { Reference } from '../port/broker.ts'
 import type { Claimed } from '../port/notification-store.ts'
 
@@ -12,15 +14,14 @@ export function anId(): string {
 }
 
 export function aNotification(change: Partial<NewNotification> = {}): NewNotification {
-  return {
+  const draft = {
     id: anId(),
     tenant: 'default',
+    channel: 'SMS',
+    priority: 'NORMAL',
     batchId: null,
     correlationId: 'correlation-1',
     idempotencyKey: null,
-    bodyHash: 'hash-1',
-    channel: 'SMS',
-    priority: 'NORMAL',
     recipient: '+15550000001',
     content: 'hello',
     scheduledAt: null,
@@ -30,7 +31,8 @@ export function aNotification(change: Partial<NewNotification> = {}): NewNotific
     metadata: null,
     traceparent: null,
     ...change,
-  }
+  } as const satisfies Omit<NewNotification, 'bodyHash'>
+  return { ...draft, bodyHash: change.bodyHash ?? createHash('sha256').update(idempotentBody(draft)).digest('hex') }
 }
 
 export function aClaim(

@@ -1,7 +1,8 @@
 import { randomUUID } from 'node:crypto'
 import { chmod, cp, lstat, mkdir, readdir, readFile, rename, rm, symlink } from 'node:fs/promises'
 import path from 'node:path'
-import { EmbeddedPostgresError, errorCode, errorText } from './errors.ts'
+import { messageOf } from '../../domain/errors.ts'
+import { EmbeddedPostgresError, errorCode } from './errors.ts'
 import type { SystemUser } from './run-tool.ts'
 import { runTool } from './run-tool.ts'
 
@@ -91,7 +92,7 @@ async function copyOnce(root: string, stateFolder: string): Promise<string> {
     await rename(draft, target).catch(unlessExists) // another engine was first: its copy is as good
   } catch (error) {
     throw new EmbeddedPostgresError(
-      `The programs of the embedded PostgreSQL cannot be copied to ${target}: ${errorText(error)}`,
+      `The programs of the embedded PostgreSQL cannot be copied to ${target}: ${messageOf(error)}`,
       { cause: error },
     )
   } finally {

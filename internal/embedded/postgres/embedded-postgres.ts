@@ -1,13 +1,14 @@
 import { randomUUID } from 'node:crypto'
 import { readFile, rename, writeFile } from 'node:fs/promises'
 import path from 'node:path'
+import { messageOf } from '../../domain/errors.ts'
 import type { Component } from '../../lifecycle/component.ts'
 import type { Clock } from '../../port/clock.ts'
 import type { Logger } from '../../port/telemetry.ts'
 import { type Binaries, findBinaries } from './binaries.ts'
 import { clusterUrl, prepareCluster, readPassword } from './cluster.ts'
 import { type DataFolder, type FolderSettings, openDataFolder, stateFolder } from './data-folder.ts'
-import { EmbeddedPostgresError, errorText } from './errors.ts'
+import { EmbeddedPostgresError } from './errors.ts'
 import { type FolderLock, lockFolder } from './folder-lock.ts'
 import { findFreePort, isFreePort, portAnswers } from './free-port.ts'
 import {
@@ -211,7 +212,7 @@ export class EmbeddedPostgres implements Component {
       await Promise.race([this.#deps.probe(url, timeout.signal), rejectOnAbort(timeout.signal)])
       return null
     } catch (error) {
-      return errorText(error)
+      return messageOf(error)
     } finally {
       timeout.clear()
     }
@@ -243,7 +244,7 @@ export class EmbeddedPostgres implements Component {
         logger.error('embedded PostgreSQL cannot be started again yet', { reason: failure })
       } catch (error) {
         if (!signal.aborted)
-          logger.error('embedded PostgreSQL cannot be started again yet', { reason: errorText(error) })
+          logger.error('embedded PostgreSQL cannot be started again yet', { reason: messageOf(error) })
       }
       await clock.sleep(delayMs, signal).catch(() => undefined)
     }

@@ -5,8 +5,3 @@ export class EmbeddedPostgresError extends Error {}
 export function errorCode(error: unknown): string | undefined {
   return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : undefined
 }
-
-/** One line about what went wrong, for messages and logs. */
-export function errorText(error: unknown): string {
-  return error instanceof Error ? error.message : String(error)
-}

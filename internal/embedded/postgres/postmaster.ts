@@ -1,10 +1,10 @@
 import { spawn } from 'node:child_process'
 import { readFile, rm } from 'node:fs/promises'
 import path from 'node:path'
+import { messageOf } from '../../domain/errors.ts'
 import type { Clock } from '../../port/clock.ts'
 import type { Binaries } from './binaries.ts'
 import type { DataFolder } from './data-folder.ts'
-import { errorText } from './errors.ts'
 import { isAlive, isPostmasterOf } from './process-table.ts'
 import { credentials, toolEnvironment } from './run-tool.ts'
 import type { ServerLog } from './server-log.ts'
@@ -79,7 +79,7 @@ export async function launchPostmaster(
     })
     let ended: string | null = null
     child.once('exit', (code, signal) => (ended = signal ?? `exit code ${code}`))
-    child.once('error', (error) => (ended = errorText(error)))
+    child.once('error', (error) => (ended = messageOf(error)))
     child.unref()
     return { pid: child.pid ?? 0, port, ended: () => ended }
   } finally {

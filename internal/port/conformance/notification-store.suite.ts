@@ -1,9 +1,9 @@
-import { createHash } from 'node:crypto'
 import { v7 as uuidv7 } from 'uuid'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { idempotentBody, type Lane, lanes, type NewNotification, type Notification } from '../../domain/notification.ts'
+import { type Lane, lanes, type NewNotification, type Notification } from '../../domain/notification.ts'
 import { decideOutcome, type SendResult } from '../../domain/outcome.ts'
 import { lookAgainMs } from '../../domain/protocol.ts'
+import { aNotification } from '../../testkit/builders.ts'
 import { eventually } from '../../testkit/eventually.ts'
 import type { Reference } from '../broker.ts'
 import type { Claimed, NotificationStore, Orphan, ReleasedRow, Settlement } from '../notification-store.ts'
@@ -16,25 +16,7 @@ export interface StoreUnderTest {
 
 /** A request like many; every call has a tenant of its own unless told otherwise, so that tests do not meet. */
 export function makeNew(change: Partial<NewNotification> = {}): NewNotification {
-  const draft = {
-    id: uuidv7(),
-    tenant: uuidv7(),
-    channel: 'SMS',
-    priority: 'NORMAL',
-    batchId: null,
-    correlationId: 'c-1',
-    idempotencyKey: null,
-    recipient: '+491701234567',
-    content: 'hello',
-    scheduledAt: null,
-    expiresAt: null,
-    maxRetries: 5,
-    tags: [],
-    metadata: null,
-    traceparent: null,
-    ...change,
-  } as const satisfies Omit<NewNotification, 'bodyHash'>
-  return { ...draft, bodyHash: change.bodyHash ?? createHash('sha256').update(idempotentBody(draft)).digest('hex') }
+  return aNotification({ id: uuidv7(), tenant: uuidv7(), ...change })
 }
 
 export const accepted: SendResult = {
