@@ -162,7 +162,7 @@ function makeLoop({ clock, logger }: Pick<ScanDeps, 'clock' | 'logger'>, pass: (
       while (!stopping.signal.aborted && clock.monotonicMs() < wakeAtMs) {
         pause = new AbortController()
         const signal = AbortSignal.any([stopping.signal, pause.signal])
-        await clock.sleep(wakeAtMs - clock.monotonicMs(), signal).catch(() => undefined)
+        await clock.sleep(Math.max(0, wakeAtMs - clock.monotonicMs()), signal).catch(() => undefined)
       }
     }
   }
