@@ -21,7 +21,8 @@ import { prepareDatabase } from './database.ts'
 import { makeHttp } from './http.ts'
 import { type Part, partsFor, roleName } from './roles.ts'
 import { startStep, stopStep } from './steps.ts'
-import { openBroker, openRateLimiter } from './technologies.ts'
+import { type OpenLimiter, openBroker, openRateLimiter } from './technologies.ts'
+import { watch } from './watch.ts'
 
 export interface WireInput {
   readonly databaseUrl: string
@@ -40,6 +41,8 @@ export interface Engine {
 }
 
 const heartbeatMs = 10_000
+/** A process not heard of for this long counts no more. */
+const heartbeatLivesSeconds = 30
 const figuresMs = 5_000
 /** Scan, probes and figures have connections of their own, so that they never stand behind accept and settle. */
 const sidePoolMax = 3
@@ -56,13 +59,19 @@ export function wire(config: Config, input: WireInput): Engine {
   const parts = partsFor(config.roles)
   const role = roleName(config.roles)
   const stores = openStores(config, input, telemetry)
-  const broker = openBroker(config, logger, telemetry)
-  const { rateLimiter, components: limiterComponents } = openRateLimiter(config, logger, telemetry)
+  const messages = openBroker(config, logger, telemetry)
+  const pace = openRateLimiter(config, logger, telemetry)
+  const { broker } = messages
+  const { rateLimiter } = pace
   const publish = makePublish({ broker })
 
-  const scan = parts.has('scan')
-    ? makeScan({ store: stores.side, rateLimiter, publish, clock, telemetry, logger }, config.scan)
-    : null
+  // A worker without a scanner scans for itself while RabbitMQ is away, so that it does not stand idle.
+  const standIn = parts.has('worker') && !parts.has('scan') ? watch(messages.check, clock) : null
+  const isNeeded = () => standIn?.isAway() ?? true
+  const scan =
+    parts.has('scan') || standIn !== null
+      ? makeScan({ store: stores.side, rateLimiter, publish, clock, telemetry, logger, isNeeded }, config.scan)
+      : null
   const wakeScanIn = (ms: number) => scan?.wakeIn(ms)
   const giveUp = new AbortController()
   const work = parts.has('worker')
@@ -75,7 +84,7 @@ export function wire(config: Config, input: WireInput): Engine {
         giveUp: giveUp.signal,
       })
     : null
-  const checks = [stores.check, rateLimiter, broker]
+  const checks = [stores.check, pace.check, messages.check]
   const http = makeHttp(config, {
     store: stores.main,
     heartbeat: stores.heartbeat,
@@ -98,14 +107,15 @@ export function wire(config: Config, input: WireInput): Engine {
     components: [
       stopStep('pools', () => stores.close()),
       startStep('database', () => prepareDatabase(config, input.databaseUrl, stores.pool, clock, logger)),
-      broker,
-      ...limiterComponents,
+      ...messages.components,
+      ...pace.components,
       ...heartbeats(
         parts,
         stores,
-        { id: input.instanceId, role, inFlight: () => work?.worker.inFlight() ?? 0 },
+        { id: input.instanceId, role, inFlight: () => work?.worker.inFlight() ?? 0, shareAmong: pace.shareAmong },
         logger,
       ),
+      ...(standIn === null ? [] : [standIn.component]),
       ...(work === null ? [] : [work.provider, work.worker]),
       ...(scan === null ? [] : [scan]),
       figures(stores, telemetry, logger),
@@ -167,15 +177,25 @@ function openWorker(
   return { worker, provider }
 }
 
+interface Beat {
+  readonly id: string
+  readonly role: string
+  readonly inFlight: () => number
+  readonly shareAmong: OpenLimiter['shareAmong']
+}
+
 /** A process with a worker or a scanner says every 10 s that it lives, and takes its leave at a graceful stop. */
 function heartbeats(
   parts: ReadonlySet<Part>,
   { heartbeat }: Stores,
-  { id, role, inFlight }: { readonly id: string; readonly role: string; readonly inFlight: () => number },
+  { id, role, inFlight, shareAmong }: Beat,
   logger: Logger,
 ): readonly Component[] {
   if (!parts.has('worker') && !parts.has('scan')) return []
-  const beat = () => heartbeat.beat({ id, role, inFlight: inFlight() })
+  const beat = async () => {
+    await heartbeat.beat({ id, role, inFlight: inFlight() })
+    shareAmong((await heartbeat.findWorkers(heartbeatLivesSeconds)).length)
+  }
   return [
     stopStep('heartbeat row', () => heartbeat.leave(id)),
     makePoller('heartbeat', heartbeatMs, clock, beat, warnOf('heartbeat was not written', logger)),

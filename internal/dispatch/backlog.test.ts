@@ -31,7 +31,10 @@ async function setup() {
       },
     },
   })
-  const scan = makeScan({ store, rateLimiter, publish, clock, telemetry, logger }, { intervalMs: 5_000, limit: 100 })
+  const scan = makeScan(
+    { store, rateLimiter, publish, clock, telemetry, logger, isNeeded: () => true },
+    { intervalMs: 5_000, limit: 100 },
+  )
   const wakeScanIn = (ms: number) => scan.wakeIn(ms)
   const deliver = makeDeliver(
     {

@@ -5,7 +5,8 @@ export const priorityWeights = { HIGH: 6, NORMAL: 3, LOW: 1 } as const satisfies
 
 /**
  * Picks the next priority by smooth weighted round-robin: every waiting lane earns its weight, the richest is served
- * and pays what all earned. High work goes first, low work always moves, and no lane saves up while it is empty.
+ * and pays what all earned. High work goes first, low work always moves, and no lane saves up while it is empty (what it
+ * owes it goes on owing, or a lane that comes and goes would be served again and again).
  */
 export class FairShare {
   readonly #credit: Record<Priority, number> = { HIGH: 0, NORMAL: 0, LOW: 0 }
@@ -16,7 +17,7 @@ export class FairShare {
     let earned = 0
     for (const priority of priorities) {
       if (!waits(priority)) {
-        this.#credit[priority] = 0
+        this.#credit[priority] = Math.min(0, this.#credit[priority])
         continue
       }
       this.#credit[priority] += priorityWeights[priority]

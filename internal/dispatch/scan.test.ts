@@ -12,7 +12,13 @@ import { makeScan, type Scan } from './scan.ts'
 const sms = (priority: Lane['priority'], count: number): LaneCount => ({ channel: 'SMS', priority, count })
 
 /** A store whose rows fall due at given times of the manual clock. */
-function setup(world: { readonly take?: (wanted: number) => Permits; readonly limit?: number } = {}) {
+function setup(
+  world: {
+    readonly take?: (wanted: number) => Permits
+    readonly limit?: number
+    readonly isNeeded?: () => boolean
+  } = {},
+) {
   const clock = new ManualClock()
   const startMs = clock.monotonicMs()
   const dueAtMs: { lane: Lane; atMs: number }[] = []
@@ -29,6 +35,7 @@ function setup(world: { readonly take?: (wanted: number) => Permits; readonly li
       clock,
       telemetry: new RecordingTelemetry(),
       logger: silentLogger,
+      isNeeded: () => world.isNeeded?.() ?? true,
       publish: async (rows) => void published.push(...rows),
       rateLimiter: {
         take: async (_purpose, _channel, wanted) =>
@@ -168,6 +175,18 @@ describe('scan', () => {
     add('NORMAL', 3_000)
     await clock.advance(3_000)
     expect(orphans).toEqual([])
+    expect(published).toHaveLength(1)
+  })
+
+  it('a stand-in looks only while it is needed', async () => {
+    let isNeeded = false
+    const { clock, scan, add, published } = setup({ isNeeded: () => isNeeded })
+    add('NORMAL', 0)
+    await scan.start()
+    await clock.advance(10_000)
+    expect(published).toHaveLength(0)
+    isNeeded = true
+    await clock.advance(1_000)
     expect(published).toHaveLength(1)
   })
 

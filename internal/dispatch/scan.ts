@@ -15,6 +15,8 @@ export interface ScanDeps {
   readonly clock: Pick<Clock, 'monotonicMs' | 'sleep'>
   readonly telemetry: Pick<Telemetry, 'released' | 'failed' | 'orphaned'>
   readonly logger: Logger
+  /** False: another process scans, this one only stands in while the broker is away. */
+  readonly isNeeded: () => boolean
 }
 
 export interface ScanSettings {
@@ -46,14 +48,20 @@ const refusedPauseMinMs = 100
 /** A SENDING row whose lease is over waits at most this long for the sweep. */
 const sweepIntervalMs = 2_000
 const pauseAfterFaultMs = 1_000
+/** How often a stand-in asks whether it is needed. */
+const standInPauseMs = 1_000
 
 /**
  * The polling scanner: whatever is due (retry, schedule, lost publish) is made QUEUED anew and published, never
  * faster than its channel may send. Every replica runs it; SKIP LOCKED shares the work.
  */
 export function makeScan(deps: ScanDeps, settings: ScanSettings): Scan {
-  const release = makeLoop(deps, async () => nextPauseMs(deps, settings, await releasePass(deps, settings)))
+  const release = makeLoop(deps, async () => {
+    if (!deps.isNeeded()) return Math.min(standInPauseMs, settings.intervalMs)
+    return nextPauseMs(deps, settings, await releasePass(deps, settings))
+  })
   const sweep = makeLoop(deps, async () => {
+    if (!deps.isNeeded()) return sweepIntervalMs
     const count = await sweepPass(deps, settings)
     if (count > 0) release.wakeIn(orphanBackoffMs)
     return count >= settings.limit ? 0 : sweepIntervalMs

@@ -8,13 +8,18 @@ import type { Limits, PermitPurpose, Permits, RateLimiter } from '../port/rate-l
 export class MemoryRateLimiter implements RateLimiter, HealthCheck {
   /** The embedded part answers under the name of what it stands for. */
   readonly name = 'redis'
-  readonly #limits: Limits
+  #limits: Limits
   readonly #clock: Pick<Clock, 'monotonicMs'>
   readonly #tatUsByBucket = new Map<string, number>()
 
   constructor(limits: Limits, clock: Pick<Clock, 'monotonicMs'>) {
     this.#limits = limits
     this.#clock = clock
+  }
+
+  /** Takes effect with the next take; what the buckets have granted stays counted. */
+  setLimits(limits: Limits): void {
+    this.#limits = limits
   }
 
   take(purpose: PermitPurpose, channel: Channel, wanted: number): Promise<Permits> {
