@@ -2,7 +2,7 @@ import { defineConfig } from 'vitest/config'
 
 /** Suffixes say what a test needs: `.pg`, `.amqp`, `.redis` a server, `.e2e` running processes (one file at a time). */
 const needsServer = ['**/*.{pg,amqp,redis}.test.ts']
-const e2e = ['cmd/e2e/**/*.e2e.test.ts']
+const e2e = ['cmd/{e2e,chaos}/**/*.e2e.test.ts']
 
 export default defineConfig({
   test: {

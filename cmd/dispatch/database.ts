@@ -5,7 +5,7 @@ import type { Logger } from '../../internal/port/telemetry.ts'
 import { migrate, pendingMigrations } from '../../internal/postgres/migrator.ts'
 import { ping } from '../../internal/postgres/ping.ts'
 import type { PostgresPool } from '../../internal/postgres/pool.ts'
-import { assertSafeSettings } from '../../internal/postgres/settings-check.ts'
+import { assertSafeSettings, reportForeignTables } from '../../internal/postgres/settings-check.ts'
 
 const pingMs = 3_000
 const pauseMs = 500
@@ -29,6 +29,7 @@ export async function prepareDatabase(
     }
   }
   await assertSafeSettings(pool)
+  await reportForeignTables(pool, database.schema, logger)
 }
 
 /** @throws DependencyUnavailableError with the last reason once `timeoutMs` is over. */

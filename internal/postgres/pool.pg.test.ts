@@ -9,7 +9,7 @@ import { StatementRefusedError } from './driver-errors.ts'
 import { PostgresHealth } from './health.ts'
 import { DatabaseLink } from './link.ts'
 import { PostgresPool, type PostgresPoolOptions } from './pool.ts'
-import { assertSafeSettings } from './settings-check.ts'
+import { assertSafeSettings, reportForeignTables } from './settings-check.ts'
 
 describe('the pool', () => {
   let database: TestDatabase
@@ -213,5 +213,18 @@ describe('the pool', () => {
     url.searchParams.set('synchronous_commit', 'off')
     const { pool } = openPool({ url: url.href })
     await expect(assertSafeSettings(pool)).rejects.toThrow(/synchronous_commit: found off, expected on/)
+  })
+
+  it('tells that tables of another system are not imported', async () => {
+    const { admin, pool, schema } = database
+    const [before] = await admin`SELECT to_regclass('public.notifications') IS NOT NULL AS found`
+    // A table that is there already is somebody's: it is neither made nor dropped here.
+    const isOurs = before?.['found'] !== true
+    if (isOurs) await admin`CREATE TABLE public.notifications (id int)`
+    const logger = new RecordingLogger()
+    await reportForeignTables(pool, schema, logger)
+    await reportForeignTables(pool, 'public', logger)
+    if (isOurs) await admin`DROP TABLE public.notifications`
+    expect(logger.lines.map((line) => line.message)).toEqual([expect.stringContaining('not imported')])
   })
 })

@@ -1,3 +1,4 @@
+import type { Logger } from '../port/telemetry.ts'
 import type { PostgresPool, Statement } from './pool.ts'
 
 interface SettingsRow {
@@ -34,4 +35,19 @@ export async function assertSafeSettings(pool: PostgresPool): Promise<void> {
     found.encoding === 'UTF8' ? null : `server_encoding: found ${found.encoding}, expected UTF8`,
   ].filter((problem) => problem !== null)
   if (problems.length > 0) throw new Error(`PostgreSQL is not set up safely: ${problems.join('; ')}`)
+}
+
+const foreignStatement: Statement<{ readonly found: boolean }> = {
+  name: 'foreign_tables',
+  text: "SELECT to_regclass('public.notifications') IS NOT NULL AS found",
+}
+
+/** Says once that tables of another system in the same database stay as they are: nobody should wait for an import. */
+export async function reportForeignTables(pool: PostgresPool, schema: string, logger: Logger): Promise<void> {
+  if (schema === 'public') return
+  const [row] = await pool.run(foreignStatement)
+  if (row?.found !== true) return
+  logger.info('schema public has a table "notifications" of another system: it is left untouched and not imported', {
+    schema,
+  })
 }
