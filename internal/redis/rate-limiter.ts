@@ -148,7 +148,7 @@ export class RedisRateLimiter implements RateLimiter, Component, HealthCheck {
     this.#up = false
     this.#telemetry.limiterDegraded(true)
     this.#telemetry.dependencyUp('redis', false)
-    this.#logger.warn('redis does not answer: limited sends are put off until it does', { reason })
+    this.#logger.warn('redis does not answer: each process keeps to its share of the limits', { reason })
   }
 }
 
