@@ -80,11 +80,6 @@ export interface ReleasedRow extends Lane, Reference {
   readonly cause: ReleaseCause
 }
 
-export interface ReleaseResult {
-  readonly released: readonly ReleasedRow[]
-  readonly expired: readonly Lane[]
-}
-
 export interface LaneCount extends Lane {
   readonly count: number
 }
@@ -151,7 +146,10 @@ export interface NotificationStore {
   /** Stores whole requests: each is stored with all its items, or not at all. Results in the order given. */
   accept(requests: readonly (readonly NewNotification[])[]): Promise<readonly AcceptResult[]>
 
-  /** Claims what is still QUEUED under the given token and not expired; what is missing was a stale copy. */
+  /**
+   * Claims what is still QUEUED under the given token and not expired; what is missing was a stale copy. A repeat with
+   * the same owner also returns what the first call claimed: `owner` names one call of one process.
+   */
   claim(refs: readonly Reference[], lease: Lease): Promise<readonly Claimed[]>
 
   /** Ends attempts: status, next due time and attempt row. A missing id was fenced off: its lease was lost. */
@@ -160,16 +158,19 @@ export interface NotificationStore {
   /** For successes that `settle` did not return: QUEUED or FAILED with unknown outcome → SENT. Returns the ids moved. */
   lateSuccess(settlements: readonly Settlement[]): Promise<readonly NotificationId[]>
 
-  /** Due rows that wait for a release, per lane, counted up to `limit` each. Lanes without any are left out. */
+  /** Due rows that wait for a release, per lane, counted up to `limit` each. Lanes without any are left out, expired rows too. */
   countDue(lanes: readonly Lane[], limit: number): Promise<readonly LaneCount[]>
 
-  /** Makes up to `count` due rows of each lane QUEUED anew (to be published by the caller), or FAILED when expired. */
-  releaseDue(counts: readonly LaneCount[]): Promise<ReleaseResult>
+  /** Makes up to `count` due rows of each lane QUEUED anew, to be published by the caller. */
+  releaseDue(counts: readonly LaneCount[]): Promise<readonly ReleasedRow[]>
+
+  /** Ends up to `limit` waiting rows of each lane whose time is over as FAILED. Returns the lane of each. */
+  expireDue(lanes: readonly Lane[], limit: number): Promise<readonly Lane[]>
 
   /** Ends attempts whose lease is over: QUEUED after `backoffMs`, or FAILED when budget or time is spent. */
   sweepOrphans(limit: number, backoffMs: number): Promise<readonly Orphan[]>
 
-  /** Milliseconds until the next row of these lanes is due (negative: overdue), SENDING ones left out; null when none. */
+  /** Milliseconds until the next row of these lanes is due (negative: overdue), SENDING and expired ones left out; null when none. */
   nextDueInMs(lanes: readonly Lane[]): Promise<number | null>
 
   /** Moves the due time without burning an attempt; stale references are passed by. Returns the ids moved. */

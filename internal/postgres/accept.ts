@@ -129,9 +129,12 @@ async function acceptTogether(
   } catch (error) {
     if (!isLateConflict(error)) throw error
   }
-  const results: AcceptResult[] = []
-  for (const request of requests) results.push(await acceptAlone(pool, request, settings))
-  return results
+  // Halves, so that the neighbours of the one that conflicts still share their statements.
+  const [only] = requests
+  if (requests.length === 1 && only !== undefined) return [await acceptAlone(pool, only, settings)]
+  const middle = requests.length >> 1
+  const first = await acceptTogether(pool, requests.slice(0, middle), settings)
+  return [...first, ...(await acceptTogether(pool, requests.slice(middle), settings))]
 }
 
 /** By the second try the winner is committed and seen; only keys that end in this very moment need more. */

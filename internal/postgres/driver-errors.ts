@@ -24,10 +24,11 @@ export interface Failure {
 /** Mistakes of ours that the driver reports in the manner of a system error. */
 const driverMisuse = new Set(['UNDEFINED_VALUE', 'MAX_PARAMETERS_EXCEEDED', 'NOT_TAGGED_CALL', 'COPY_IN_PROGRESS'])
 
-/** Connection lost, refused, server stopping, no slot left, not allowed in, or become a read-only standby. */
-const linkStates = /^(08|28|3D|53|57P|25006)/
+/** Connection lost, refused, server stopping, not allowed in, or become a read-only standby. */
+const linkStates = /^(08|28|3D|57P|25006)/
 const deadlockStates = /^40/
-const slowStates = /^(55P03|57|58|XX)/
+/** Time-outs, and want of room (53: no connection left, disk full): the other connections of the pool are well. */
+const slowStates = /^(53|55P03|57|58|XX)/
 const dataStates = /^(22|23)/
 
 /**

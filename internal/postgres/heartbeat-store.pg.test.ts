@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { lease, makeNew, storeOne } from '../port/conformance/notification-store.suite.ts'
+import { aLease, makeNew, storeOne } from '../port/conformance/notification-store.suite.ts'
 import { openTestDatabase, type TestDatabase } from '../testkit/database.ts'
 import { PostgresHeartbeatStore } from './heartbeat-store.ts'
 
@@ -42,7 +42,7 @@ describe('heartbeats', () => {
     await store.accept([[makeNew(), makeNew(), makeNew({ channel: 'PUSH', priority: 'HIGH' })]])
     await storeOne(store, { scheduledAt: new Date(Date.now() + 3_600_000) }) // no queue yet
     const sending = await storeOne(store)
-    await store.claim([sending.ref], lease)
+    await store.claim([sending.ref], aLease())
     await database.admin`UPDATE notifications SET due_at = now() - interval '90 s' WHERE channel = 'PUSH'`
     const figures = await heartbeats.queueFigures()
     expect(figures.depth.toSorted((a, b) => a.count - b.count)).toEqual([

@@ -13,7 +13,7 @@ import type {
   NotificationFilter,
   NotificationStore,
   Orphan,
-  ReleaseResult,
+  ReleasedRow,
   ReplayRequest,
   ReplayResult,
   Settled,
@@ -23,7 +23,7 @@ import { type AcceptSettings, accept } from './accept.ts'
 import { cancel, replay } from './control.ts'
 import type { PostgresPool } from './pool.ts'
 import { count, countBatch, estimateCount, findAttempts, findByIds, list } from './reads.ts'
-import { countDue, nextDueInMs, releaseDue, sweepOrphans } from './scan.ts'
+import { countDue, expireDue, nextDueInMs, releaseDue, sweepOrphans } from './scan.ts'
 import { claim, defer, lateSuccess, release, settle } from './work.ts'
 
 export type NotificationStoreSettings = AcceptSettings
@@ -58,8 +58,12 @@ export class PostgresNotificationStore implements NotificationStore {
     return countDue(this.#pool, lanes, limit)
   }
 
-  releaseDue(counts: readonly LaneCount[]): Promise<ReleaseResult> {
+  releaseDue(counts: readonly LaneCount[]): Promise<readonly ReleasedRow[]> {
     return releaseDue(this.#pool, counts)
+  }
+
+  expireDue(lanes: readonly Lane[], limit: number): Promise<readonly Lane[]> {
+    return expireDue(this.#pool, lanes, limit)
   }
 
   sweepOrphans(limit: number, backoffMs: number): Promise<readonly Orphan[]> {

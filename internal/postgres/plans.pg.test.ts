@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { lanes } from '../domain/notification.ts'
-import { failing, lease, makeNew, settlementOf } from '../port/conformance/notification-store.suite.ts'
+import { aLease, failing, makeNew, settlementOf } from '../port/conformance/notification-store.suite.ts'
 import { openTestDatabase, silentPoolDeps, type TestDatabase } from '../testkit/database.ts'
 import { eventually } from '../testkit/eventually.ts'
 import { PostgresNotificationStore } from './notification-store.ts'
@@ -98,7 +98,7 @@ describe('plans of the hot statements', () => {
       const rows = Array.from({ length: 1_000 }, (_, n) => makeNew({ tenant: 't', recipient: `r${n}` }))
       await database.store.accept([rows])
       const half = rows.slice(0, 500).map((row) => ({ id: row.id, leaseToken: 0 }))
-      const claims = await database.store.claim(half, lease)
+      const claims = await database.store.claim(half, aLease())
       await database.store.settle(claims.map((one) => settlementOf(one, failing('transient'))))
     }
     for (const [statement, params] of hot) expect(await walks(statement, params), statement.name).toEqual([])
@@ -119,7 +119,7 @@ describe('a claim', () => {
     const pool = new PostgresPool(claimers, silentPoolDeps())
     const store = new PostgresNotificationStore(pool, { notificationTtlMs: 60_000, idempotencyTtlSeconds: 60 })
     const refs = rows.map((row) => ({ id: row.id, leaseToken: 0 }))
-    await store.claim(refs, lease)
+    await store.claim(refs, aLease())
     await pool.end() // a session hands in its statistics when it ends
     const updates = await eventually(async () => {
       const [row] = await database.admin<{ hot: number; all: number }[]>`

@@ -2,8 +2,8 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { NewNotification } from '../domain/notification.ts'
 import {
   accepted,
+  aLease,
   failing,
-  lease,
   makeNew,
   settlementOf,
   spentLease,
@@ -55,7 +55,7 @@ describe('races on PostgreSQL', () => {
 
   it('has one winner per claim out of many racing claimers', async () => {
     const { ids, refs } = await storeMany(150)
-    const won = await Promise.all(times(12).map((n) => store.claim(shuffled(refs), { ...lease, owner: `w${n}` })))
+    const won = await Promise.all(times(12).map((n) => store.claim(shuffled(refs), { ...aLease(), owner: `w${n}` })))
     expect(
       won
         .flat()
@@ -88,7 +88,7 @@ describe('races on PostgreSQL', () => {
   it('lets either the cancel or the claim have a row, and the loser knows', async () => {
     const { ids, refs } = await storeMany(60)
     const [claims, ...cancels] = await Promise.all([
-      Promise.all(refs.map((ref) => store.claim([ref], lease))),
+      Promise.all(refs.map((ref) => store.claim([ref], aLease()))),
       ...shuffled(ids).map(async (id) => ({ id, result: await store.cancel('races', id) })),
     ])
     const claimed = claims.flat().map(({ id }) => id)
@@ -101,7 +101,7 @@ describe('races on PostgreSQL', () => {
 
   it('lets either the replay or the late success move a FAILED row', async () => {
     const { ids, refs } = await storeMany(40, { maxRetries: 1 })
-    const claims = await store.claim(refs, lease)
+    const claims = await store.claim(refs, aLease())
     await store.settle(claims.map((one) => settlementOf(one, failing('unknown'))))
     // As if the sweep had ended them: a late success is one whose token was raised by somebody else.
     await database.admin`UPDATE notifications SET lease_token = lease_token + 1 WHERE status = 'FAILED'`
@@ -117,7 +117,7 @@ describe('races on PostgreSQL', () => {
 
   it('replays once, however many ask', async () => {
     const { ids, refs } = await storeMany(10)
-    const claims = await store.claim(refs, lease)
+    const claims = await store.claim(refs, aLease())
     await store.settle(claims.map((one) => settlementOf(one, failing('permanent'))))
     const asked = times(8).flatMap(() => ids)
     const results = await Promise.all(
@@ -136,8 +136,8 @@ describe('races on PostgreSQL', () => {
         const released: string[] = []
         for (let empty = 0; empty < 3; ) {
           const page = await store.releaseDue([{ ...lane, count: 17 }])
-          released.push(...page.released.map(({ id }) => id))
-          empty = page.released.length === 0 ? empty + 1 : 0
+          released.push(...page.map(({ id }) => id))
+          empty = page.length === 0 ? empty + 1 : 0
         }
         return released
       }),
@@ -150,15 +150,15 @@ describe('races on PostgreSQL', () => {
     const { ids, refs } = await storeMany(100, lane)
     await database.admin`UPDATE notifications SET due_at = now() - interval '1 s' WHERE channel = 'EMAIL'`
     const rounds = await Promise.all([
-      ...times(4).map(() => store.claim(shuffled(refs), lease)),
+      ...times(4).map(() => store.claim(shuffled(refs), aLease())),
       ...times(4).map(async () => {
-        const { released } = await store.releaseDue([{ ...lane, count: 40 }])
-        return await store.claim(released, lease)
+        const released = await store.releaseDue([{ ...lane, count: 40 }])
+        return await store.claim(released, aLease())
       }),
     ])
     const won = rounds.flat().map(({ id }) => id)
     expect(new Set(won).size).toBe(won.length)
-    const rest = await store.claim(refs, lease)
+    const rest = await store.claim(refs, aLease())
     expect([...won, ...rest.map(({ id }) => id)].sort()).toEqual(ids.toSorted())
   })
 
@@ -170,7 +170,7 @@ describe('races on PostgreSQL', () => {
       await Promise.all([store.defer(deferred), store.defer(deferred.toReversed())])
       const claims = await store.claim(
         refs.map((ref) => ({ ...ref, leaseToken: 1 })),
-        lease,
+        aLease(),
       )
       const settlements = claims.map((one) => settlementOf(one, failing('transient')))
       await Promise.all([

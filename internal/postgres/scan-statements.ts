@@ -23,6 +23,7 @@ CROSS JOIN LATERAL (
   SELECT count(*)::int AS count FROM (
     SELECT 1 FROM notifications n
     WHERE n.channel = l.channel AND n.priority = l.priority AND n.due_at <= now() AND n.status IN ('ACCEPTED', 'QUEUED')
+      AND n.expires_at > now()
     LIMIT $3::int) AS due) AS x
 WHERE x.count > 0`,
 }
@@ -32,14 +33,13 @@ export interface ReleasedDbRow {
   readonly channel: Channel
   readonly priority: number
   readonly leaseToken: number
-  readonly status: Status
   readonly cause: ReleaseCause
 }
 
 /**
- * $1 channels, $2 priorities, $3 rows per lane. Expired ones end here. A row is looked at again after 30 s × 2^n, at
- * most 10 min, n counting the releases since its last claim: the first release of a waiting retry is its retry, what
- * comes after it repairs a lost publish.
+ * $1 channels, $2 priorities, $3 rows per lane. A row is looked at again after 30 s × 2^n, at most 10 min, n counting
+ * the releases since its last claim: the first release of a waiting retry is its retry, what comes after it repairs a
+ * lost publish.
  */
 export const releaseDueStatement: Statement<ReleasedDbRow> = {
   name: 'release_due',
@@ -53,19 +53,33 @@ s AS MATERIALIZED (
            WHEN n.next_retry_at IS NOT NULL AND n.publish_count = 0 THEN 'retry' ELSE 'lost' END AS cause
     FROM notifications n
     WHERE n.channel = lanes.channel AND n.priority = lanes.priority AND n.due_at <= now()
-      AND n.status IN ('ACCEPTED', 'QUEUED')
+      AND n.status IN ('ACCEPTED', 'QUEUED') AND n.expires_at > now()
     ORDER BY n.due_at LIMIT lanes.lim FOR UPDATE OF n SKIP LOCKED) AS x),
 u AS (
-  UPDATE notifications n SET status = CASE WHEN n.expires_at <= now() THEN 'FAILED' ELSE 'QUEUED' END,
-    reason = CASE WHEN n.expires_at <= now() THEN 'expired' END,
-    next_retry_at = CASE WHEN n.expires_at > now() THEN n.next_retry_at END,
-    due_at = CASE WHEN n.expires_at > now()
-      THEN LEAST(now() + LEAST(${lookAgainMs} * 2 ^ LEAST(n.publish_count, 6), 600000) * interval '1 ms', n.expires_at) END,
+  UPDATE notifications n SET status = 'QUEUED',
+    due_at = LEAST(now() + LEAST(${lookAgainMs} * 2 ^ LEAST(n.publish_count, 6), 600000) * interval '1 ms', n.expires_at),
     publish_count = LEAST(n.publish_count + 1, 100), updated_at = now()
   WHERE n.id = ANY(ARRAY(SELECT id FROM s))
-  RETURNING n.id, n.channel, n.priority, n.lease_token, n.status)
-SELECT u.id, u.channel, u.priority, u.lease_token AS "leaseToken", u.status, s.cause
+  RETURNING n.id, n.channel, n.priority, n.lease_token)
+SELECT u.id, u.channel, u.priority, u.lease_token AS "leaseToken", s.cause
 FROM u JOIN s ON s.id = u.id ORDER BY s.ord, s.was_due`,
+}
+
+/**
+ * $1 channels, $2 priorities, $3 most rows per lane. Apart from the release, because ending a row takes no permit: a
+ * heap of expired rows must not hold up the living ones behind it.
+ */
+export const expireDueStatement: Statement<LaneRow> = {
+  name: 'expire_due',
+  text: `
+WITH s AS MATERIALIZED (
+  SELECT x.id FROM unnest($1::text[], $2::smallint[]) AS l(channel, priority) CROSS JOIN LATERAL (
+    SELECT n.id FROM notifications n
+    WHERE n.channel = l.channel AND n.priority = l.priority AND n.due_at <= now() AND n.expires_at <= now()
+      AND n.status IN ('ACCEPTED', 'QUEUED')
+    LIMIT $3::int FOR UPDATE OF n SKIP LOCKED) AS x)
+UPDATE notifications n SET status = 'FAILED', reason = 'expired', due_at = NULL, next_retry_at = NULL, updated_at = now()
+WHERE n.id = ANY(ARRAY(SELECT id FROM s)) RETURNING n.channel, n.priority`,
 }
 
 export interface OrphanRow {
@@ -116,5 +130,6 @@ FROM unnest($1::text[], $2::smallint[]) AS l(channel, priority)
 CROSS JOIN LATERAL (
   SELECT n.due_at FROM notifications n
   WHERE n.channel = l.channel AND n.priority = l.priority AND n.due_at IS NOT NULL AND n.status <> 'SENDING'
+    AND n.expires_at > now()
   ORDER BY n.due_at LIMIT 1) AS x`,
 }

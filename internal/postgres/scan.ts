@@ -1,8 +1,14 @@
 import type { Lane } from '../domain/notification.ts'
-import type { LaneCount, Orphan, ReleaseResult } from '../port/notification-store.ts'
+import type { LaneCount, Orphan, ReleasedRow } from '../port/notification-store.ts'
 import type { PostgresPool } from './pool.ts'
 import { laneArrays, toLane } from './rows.ts'
-import { countDueStatement, nextDueStatement, releaseDueStatement, sweepOrphansStatement } from './scan-statements.ts'
+import {
+  countDueStatement,
+  expireDueStatement,
+  nextDueStatement,
+  releaseDueStatement,
+  sweepOrphansStatement,
+} from './scan-statements.ts'
 
 export async function countDue(
   pool: PostgresPool,
@@ -14,16 +20,16 @@ export async function countDue(
   return rows.map((row) => ({ ...toLane(row), count: row.count }))
 }
 
-export async function releaseDue(pool: PostgresPool, counts: readonly LaneCount[]): Promise<ReleaseResult> {
+export async function releaseDue(pool: PostgresPool, counts: readonly LaneCount[]): Promise<readonly ReleasedRow[]> {
   const wanted = counts.filter((one) => one.count > 0)
-  if (wanted.length === 0) return { released: [], expired: [] }
+  if (wanted.length === 0) return []
   const rows = await pool.run(releaseDueStatement, [...laneArrays(wanted), wanted.map((one) => one.count)])
-  return {
-    released: rows
-      .filter((row) => row.status === 'QUEUED')
-      .map((row) => ({ ...toLane(row), id: row.id, leaseToken: row.leaseToken, cause: row.cause })),
-    expired: rows.filter((row) => row.status === 'FAILED').map(toLane),
-  }
+  return rows.map((row) => ({ ...toLane(row), id: row.id, leaseToken: row.leaseToken, cause: row.cause }))
+}
+
+export async function expireDue(pool: PostgresPool, lanes: readonly Lane[], limit: number): Promise<readonly Lane[]> {
+  if (lanes.length === 0 || limit <= 0) return []
+  return (await pool.run(expireDueStatement, [...laneArrays(lanes), limit])).map(toLane)
 }
 
 export async function sweepOrphans(pool: PostgresPool, limit: number, backoffMs: number): Promise<readonly Orphan[]> {

@@ -19,6 +19,8 @@ export class Slots {
   readonly #maxWaitMs: number
   readonly #onChange: (figures: SlotFigures) => void
   readonly #waiting = new Set<Waiter>()
+  /** Served before all others: work in hand must not stand behind new questions. */
+  readonly #vitalWaiting = new Set<Waiter>()
   #inUse = 0
 
   constructor(
@@ -43,37 +45,37 @@ export class Slots {
     }
     if (!vital && this.#waiting.size >= this.#maxWaiting)
       throw new OverloadedError('too many statements wait for PostgreSQL')
-    await this.#wait()
+    await this.#wait(vital ? this.#vitalWaiting : this.#waiting)
   }
 
-  /** Hands the slot to whoever waits longest. */
+  /** Hands the slot to whoever waits longest, vital ones first. */
   release(): void {
-    const [next] = this.#waiting
+    const [next] = this.#vitalWaiting.size > 0 ? this.#vitalWaiting : this.#waiting
     if (next === undefined) this.#inUse--
     else next.admit()
     this.#changed()
   }
 
-  #wait(): Promise<void> {
+  #wait(line: Set<Waiter>): Promise<void> {
     return new Promise((resolve, reject) => {
       const timer = setTimeout(() => {
-        this.#waiting.delete(waiter)
+        line.delete(waiter)
         this.#changed()
         reject(new DependencyUnavailableError('postgres', `no free connection within ${this.#maxWaitMs} ms`))
       }, this.#maxWaitMs)
       const waiter: Waiter = {
         admit: () => {
           clearTimeout(timer)
-          this.#waiting.delete(waiter)
+          line.delete(waiter)
           resolve()
         },
       }
-      this.#waiting.add(waiter)
+      line.add(waiter)
       this.#changed()
     })
   }
 
   #changed(): void {
-    this.#onChange({ inUse: this.#inUse, waiting: this.#waiting.size })
+    this.#onChange({ inUse: this.#inUse, waiting: this.#waiting.size + this.#vitalWaiting.size })
   }
 }

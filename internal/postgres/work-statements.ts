@@ -13,9 +13,14 @@ import type { Statement } from './pool.ts'
 /** As the claim answers; only the priority is a number here. */
 export type ClaimRow = Omit<Claimed, 'priority'> & { readonly priority: number }
 
-/** $1 ids, $2 expected tokens, $3 owner, $4 lease in ms. LEAST keeps the update HOT while due_at is earlier anyway. */
+/**
+ * $1 ids, $2 expected tokens, $3 owner, $4 lease in ms. LEAST keeps the update HOT while due_at is earlier anyway.
+ * The owner names this very call, so that repeating it after a lost answer returns what the first one claimed instead
+ * of leaving it to the sweep.
+ */
 export const claimStatement: Statement<ClaimRow> = {
   name: 'claim',
+  vital: true,
   text: `
 WITH m AS (SELECT * FROM unnest($1::uuid[], $2::int[]) AS m(id, expected)),
 l AS (
@@ -27,13 +32,18 @@ u AS (
     publish_count = 0, lease_owner = $3, lease_until = now() + $4::float8 * interval '1 ms',
     due_at = LEAST(n.due_at, now() + $4::float8 * interval '1 ms'), next_retry_at = NULL, updated_at = now()
   FROM l WHERE n.id = l.id
-  RETURNING n.id, n.tenant, n.channel, n.priority, n.generation, n.attempt_count, n.max_attempts, n.lease_token, n.created_at)
-SELECT u.id, u.tenant, u.channel, u.priority, u.generation, u.attempt_count AS attempt, u.max_attempts AS "maxAttempts",
-  u.lease_token AS "leaseToken", p.correlation_id AS "correlationId", p.recipient, p.content, p.traceparent,
+  RETURNING n.id, n.tenant, n.channel, n.priority, n.generation, n.attempt_count, n.max_attempts, n.lease_token, n.created_at),
+c AS (
+  SELECT * FROM u UNION ALL
+  SELECT n.id, n.tenant, n.channel, n.priority, n.generation, n.attempt_count, n.max_attempts, n.lease_token, n.created_at
+  FROM notifications n JOIN m ON n.id = m.id AND n.lease_token = m.expected + 1
+  WHERE n.status = 'SENDING' AND n.lease_owner = $3 AND n.lease_until > now())
+SELECT c.id, c.tenant, c.channel, c.priority, c.generation, c.attempt_count AS attempt, c.max_attempts AS "maxAttempts",
+  c.lease_token AS "leaseToken", p.correlation_id AS "correlationId", p.recipient, p.content, p.traceparent,
   p.max_retries AS "maxRetries",
-  CASE WHEN u.attempt_count = 1 THEN
-    GREATEST(0, extract(epoch FROM now() - GREATEST(u.created_at, p.scheduled_at)) * 1000)::float8 END AS "waitedMs"
-FROM u JOIN payloads p ON p.id = u.id`,
+  CASE WHEN c.attempt_count = 1 THEN
+    GREATEST(0, extract(epoch FROM now() - GREATEST(c.created_at, p.scheduled_at)) * 1000)::float8 END AS "waitedMs"
+FROM c JOIN payloads p ON p.id = c.id`,
 }
 
 export interface SettledRow {

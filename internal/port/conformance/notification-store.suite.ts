@@ -6,7 +6,7 @@ import { lookAgainMs } from '../../domain/protocol.ts'
 import { aNotification } from '../../testkit/builders.ts'
 import { eventually } from '../../testkit/eventually.ts'
 import type { Reference } from '../broker.ts'
-import type { Claimed, NotificationStore, Orphan, ReleasedRow, Settlement } from '../notification-store.ts'
+import type { Claimed, Lease, NotificationStore, Orphan, ReleasedRow, Settlement } from '../notification-store.ts'
 
 export interface StoreUnderTest {
   /** Opened with a time to live of one day and keys kept for one day. */
@@ -41,7 +41,11 @@ export function settlementOf(claimed: Claimed, result: SendResult): Settlement {
   return { claimed, provider: 'webhook', result, decision, durationMs: 12.4 }
 }
 
-export const lease = { owner: 'w-1', durationMs: 60_000 }
+let leases = 0
+/** A lease as every call takes it: under an owner name of its own. */
+export function aLease(): Lease {
+  return { owner: `w-${++leases}`, durationMs: 60_000 }
+}
 /** Over as soon as it is given. */
 export const spentLease = { owner: 'w-gone', durationMs: 0 }
 
@@ -53,7 +57,7 @@ export async function storeOne(store: NotificationStore, change: Partial<NewNoti
   return { notification, ref, id: notification.id, tenant: notification.tenant }
 }
 
-export async function claimOne(store: NotificationStore, ref: Reference, under = lease): Promise<Claimed> {
+export async function claimOne(store: NotificationStore, ref: Reference, under = aLease()): Promise<Claimed> {
   const [claimed] = await store.claim([ref], under)
   if (claimed === undefined) throw new Error('the row could not be claimed')
   return claimed
@@ -73,7 +77,7 @@ export async function sweepUntil(store: NotificationStore, ids: readonly string[
 export async function releaseUntil(store: NotificationStore, id: string): Promise<ReleasedRow> {
   const counts = lanes.map((lane) => ({ ...lane, count: 1_000 }))
   return await eventually(async () => {
-    const found = (await store.releaseDue(counts)).released.find((one) => one.id === id)
+    const found = (await store.releaseDue(counts)).find((one) => one.id === id)
     if (found === undefined) throw new Error('the row was not released')
     return found
   })
@@ -241,7 +245,7 @@ export function notificationStoreConformance(name: string, open: () => Promise<S
       it('hands out what is needed to send, once', async () => {
         const one = await storeOne(store, { traceparent: '00-aa-bb-01', maxRetries: 3 })
         const { recipient, content, correlationId, tenant } = one.notification
-        expect(await store.claim([one.ref, one.ref], lease)).toEqual([
+        expect(await store.claim([one.ref, one.ref], aLease())).toEqual([
           {
             id: one.id,
             tenant,
@@ -259,8 +263,22 @@ export function notificationStoreConformance(name: string, open: () => Promise<S
             waitedMs: expect.any(Number),
           },
         ])
-        expect(await store.claim([one.ref], lease)).toEqual([])
+        expect(await store.claim([one.ref], aLease())).toEqual([])
         expect(await read(one)).toMatchObject({ status: 'SENDING', attemptCount: 1 })
+      })
+
+      it('answers a repeated call with what it claimed, and nobody else', async () => {
+        const [one, two] = [await storeOne(store), await storeOne(store)]
+        const mine = aLease()
+        const first = await store.claim([one.ref], mine)
+        const again = await store.claim([one.ref, two.ref], mine)
+        expect(again.map(({ id, attempt, leaseToken }) => [id, attempt, leaseToken]).sort()).toEqual(
+          [
+            [one.id, 1, first[0]?.leaseToken],
+            [two.id, 1, 1],
+          ].sort(),
+        )
+        expect(await store.claim([one.ref, two.ref], aLease())).toEqual([])
       })
 
       it('passes by stale tokens, schedules, expired rows and unknown ids', async () => {
@@ -268,8 +286,8 @@ export function notificationStoreConformance(name: string, open: () => Promise<S
         const later = await storeOne(store, { scheduledAt: new Date(Date.now() + 60_000) })
         const expired = await storeOne(store, { expiresAt: new Date(Date.now() - 1_000) })
         const refs = [{ ...one.ref, leaseToken: 1 }, later.ref, expired.ref, { id: uuidv7(), leaseToken: 0 }]
-        expect(await store.claim(refs, lease)).toEqual([])
-        expect(await store.claim([], lease)).toEqual([])
+        expect(await store.claim(refs, aLease())).toEqual([])
+        expect(await store.claim([], aLease())).toEqual([])
       })
     })
 
@@ -427,7 +445,7 @@ export function notificationStoreConformance(name: string, open: () => Promise<S
           store,
           all.map((one) => one.id),
         )
-        await store.claim([{ id: reclaimed.id, leaseToken: 2 }], lease)
+        await store.claim([{ id: reclaimed.id, leaseToken: 2 }], aLease())
         await store.replay({ tenant: replayed.tenant, id: replayed.id, generation: 0, force: true })
         await store.cancel(canceled.tenant, canceled.id)
         expect(await store.lateSuccess(claims.map((one) => settlementOf(one, accepted)))).toEqual([failed.id])
@@ -445,13 +463,13 @@ export function notificationStoreConformance(name: string, open: () => Promise<S
         expect(await store.countDue([lane, { channel: 'PUSH', priority: 'HIGH' }], 2)).toEqual([{ ...lane, count: 2 }])
         const first = await store.releaseDue([{ ...lane, count: 2 }])
         const second = await store.releaseDue([{ ...lane, count: 2 }])
-        const released = [...first.released, ...second.released]
-        expect([first.released.length, second.released.length]).toEqual([2, 1])
+        const released = [...first, ...second]
+        expect([first.length, second.length]).toEqual([2, 1])
         expect(released.map((one) => one.id).sort()).toEqual(rows.map((one) => one.id).sort())
         expect(released.every((one) => one.cause === 'schedule' && one.leaseToken === 0)).toBe(true)
         expect(await read(rows[0] ?? { tenant: '', id: '' })).toMatchObject({ status: 'QUEUED' })
         expect(await store.countDue([lane], 10)).toEqual([])
-        expect(await store.claim(released, lease)).toHaveLength(3)
+        expect(await store.claim(released, aLease())).toHaveLength(3)
       })
 
       it('tells a retry from a lost publish', async () => {
@@ -471,7 +489,10 @@ export function notificationStoreConformance(name: string, open: () => Promise<S
       it('ends expired rows in their lane', async () => {
         const emailLow: Lane = { channel: 'EMAIL', priority: 'LOW' }
         const one = await storeOne(store, { ...emailLow, expiresAt: new Date(Date.now() - 1_000) })
-        expect(await store.releaseDue([{ ...emailLow, count: 10 }])).toEqual({ released: [], expired: [emailLow] })
+        expect(await store.countDue([emailLow], 10)).toEqual([])
+        expect(await store.releaseDue([{ ...emailLow, count: 10 }])).toEqual([])
+        expect(await store.expireDue([emailLow], 10)).toEqual([emailLow])
+        expect(await store.expireDue([emailLow], 10)).toEqual([])
         expect(await read(one)).toMatchObject({ status: 'FAILED', attemptCount: 0, lastError: { code: 'expired' } })
       })
 
@@ -521,7 +542,7 @@ export function notificationStoreConformance(name: string, open: () => Promise<S
         const one = await storeOne(store)
         expect(await store.defer([{ ...one.ref, delayMs: 60_000 }])).toEqual([one.id])
         expect(await store.defer([{ ...one.ref, delayMs: 60_000 }])).toEqual([])
-        expect(await store.claim([one.ref], lease)).toEqual([])
+        expect(await store.claim([one.ref], aLease())).toEqual([])
         expect(await claimOne(store, { id: one.id, leaseToken: 1 })).toMatchObject({ attempt: 1 })
       })
 
