@@ -3,7 +3,7 @@ import { DependencyUnavailableError, KeyReusedError } from '../domain/errors.ts'
 import type { NewNotification, Notification } from '../domain/notification.ts'
 import type { AcceptedItem, AcceptResult } from '../port/notification-store.ts'
 import { aNotification, anId } from '../testkit/builders.ts'
-import { settle } from '../testkit/manual-clock.ts'
+import { ManualClock, settle } from '../testkit/manual-clock.ts'
 import { RecordingTelemetry } from '../testkit/telemetry.ts'
 import { type AcceptRequest, makeAccept } from './accept.ts'
 import { makePublish } from './publish.ts'
@@ -45,6 +45,7 @@ function setup(
         },
       }),
       telemetry,
+      clock: new ManualClock(),
       newId: anId,
       hash: (text) => `hash of ${text}`,
       wakeScanIn: (ms) => void wakes.push(ms),

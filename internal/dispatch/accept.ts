@@ -7,6 +7,7 @@ import {
   type Notification,
   type NotificationId,
 } from '../domain/notification.ts'
+import type { Clock } from '../port/clock.ts'
 import type { AcceptedItem, AcceptResult, NotificationStore } from '../port/notification-store.ts'
 import type { Telemetry } from '../port/telemetry.ts'
 import { makeGate } from './gate.ts'
@@ -47,6 +48,7 @@ export interface AcceptDeps {
   readonly store: Pick<NotificationStore, 'accept' | 'findByIds'>
   readonly publish: Publish
   readonly telemetry: Pick<Telemetry, 'accepted'>
+  readonly clock: Pick<Clock, 'monotonicMs'>
   readonly newId: () => NotificationId
   /** Hex SHA-256. */
   readonly hash: (text: string) => string
@@ -61,10 +63,18 @@ export interface AcceptSettings {
   readonly maxWaitingRows: number
 }
 
+/** Below the time after which usual clients give up on a request. */
+const acceptWaitMaxMs = 10_000
+
 export function makeAccept(deps: AcceptDeps, settings: AcceptSettings): Accept {
   const store = makeGate(
     (requests: readonly (readonly NewNotification[])[]) => storeGroup(deps, requests),
-    { maxWeight: batchItemsMax, maxInFlight: settings.maxInFlight, maxWaiting: settings.maxWaitingRows },
+    {
+      maxWeight: batchItemsMax,
+      maxInFlight: settings.maxInFlight,
+      maxWaiting: settings.maxWaitingRows,
+      patience: { maxWaitMs: acceptWaitMaxMs, nowMs: () => deps.clock.monotonicMs() },
+    },
     (items) => items.length,
   )
 

@@ -32,8 +32,8 @@ async function setup() {
     },
   })
   const scan = makeScan(
-    { store, rateLimiter, publish, clock, telemetry, logger, isNeeded: () => true },
-    { intervalMs: 5_000, limit: 100 },
+    { store, rateLimiter, publish, clock, telemetry, logger, mayRelease: () => true },
+    { intervalMs: 5_000, limit: 100, sweeps: true },
   )
   const wakeScanIn = (ms: number) => scan.wakeIn(ms)
   const deliver = makeDeliver(
@@ -49,6 +49,7 @@ async function setup() {
       },
       settle: makeSettle({ store, clock, telemetry, logger, giveUp: new AbortController().signal }, { maxInFlight: 2 }),
       clock,
+      giveUp: new AbortController().signal,
       telemetry,
       logger,
       random: () => 0,

@@ -13,7 +13,7 @@ import { ChannelWorker } from './channel-worker.ts'
 interface World {
   readonly concurrency?: number
   readonly take?: (wanted: number) => Permits
-  readonly claim?: (refs: readonly Reference[]) => readonly Claimed[]
+  readonly claim?: (refs: readonly Reference[], owner: string) => readonly Claimed[]
   /** Sends stay under way until `finishSend`. */
   readonly holdSends?: boolean
 }
@@ -42,9 +42,9 @@ function setup(world: World = {}) {
         },
       },
       store: {
-        async claim(refs) {
+        async claim(refs, { owner }) {
           claims.push(refs)
-          return (world.claim ?? ((some) => some.map((ref) => aClaim(ref))))(refs)
+          return (world.claim ?? ((some) => some.map((ref) => aClaim(ref))))(refs, owner)
         },
         async defer(refs) {
           deferred.push(...refs)
@@ -192,13 +192,70 @@ describe('channel worker', () => {
     })
     const deliveries = [aDelivery(20, 'LOW'), aDelivery(20, 'HIGH')]
     const priorityOf = new Map(deliveries.flatMap((one) => one.refs.map((ref) => [ref.id, one.lane.priority])))
-    worker.offer(aDelivery(1))
     for (const delivery of deliveries) worker.offer(delivery)
     await settle()
     for (let i = 0; i < 14; i++) await finishSend()
-    const order = sent.slice(1, 15).map((one) => one.priority)
+    const order = sent.slice(0, 14).map((one) => one.priority)
     expect(order.slice(0, 3)).toEqual(['HIGH', 'HIGH', 'HIGH'])
     expect(order.filter((one) => one === 'LOW')).toHaveLength(2)
+  })
+
+  it('keeps the shares of the lanes when permits come in small numbers', async () => {
+    const { worker, clock, sent } = setup({
+      take: (wanted) => ({ granted: Math.min(2, wanted), retryAfterMs: 100, degraded: false }),
+      claim: (refs) => refs.map((ref) => aClaim(ref, { priority: priorityOf.get(ref.id) ?? 'NORMAL' })),
+      concurrency: 16,
+    })
+    const deliveries = (['LOW', 'NORMAL', 'HIGH'] as const).map((priority) => aDelivery(100, priority))
+    const priorityOf = new Map(deliveries.flatMap((one) => one.refs.map((ref) => [ref.id, one.lane.priority])))
+    for (const delivery of deliveries) worker.offer(delivery)
+    while (sent.length < 100) await clock.advance(100)
+    const count = (priority: Priority) => sent.slice(0, 100).filter((one) => one.priority === priority).length
+    expect([count('HIGH'), count('NORMAL'), count('LOW')]).toEqual([60, 30, 10])
+  })
+
+  it('an outage of PostgreSQL saves up no permits', async () => {
+    let away = true
+    const { worker, clock, taken } = setup({
+      concurrency: 4,
+      claim: (refs) => {
+        if (away) throw new DependencyUnavailableError('postgres', 'away')
+        return refs.map((ref) => aClaim(ref))
+      },
+    })
+    worker.offer(aDelivery(20))
+    await clock.advance(10_000)
+    const takenWhileAway = taken.reduce((sum, one) => sum + one, 0)
+    expect(takenWhileAway).toBeLessThanOrEqual(4)
+    away = false
+    await clock.advance(1_000)
+    expect(taken.reduce((sum, one) => sum + one, 0)).toBe(20)
+  })
+
+  it('a repeated claim goes out under the same owner, another one under another', async () => {
+    const owners: string[] = []
+    const { worker, clock } = setup({
+      concurrency: 1,
+      claim: (refs, owner) => {
+        owners.push(owner)
+        if (owners.length === 1) throw new DependencyUnavailableError('postgres', 'answer lost')
+        return refs.map((ref) => aClaim(ref))
+      },
+    })
+    worker.offer(aDelivery(2))
+    await clock.advance(2_000)
+    expect(owners).toEqual(['test#1', 'test#1', 'test#2'])
+  })
+
+  it('a quiet worker begins nothing, keeps what arrives, and gives it back at stop', async () => {
+    const { worker, sent } = setup()
+    worker.quiesce()
+    const delivery = aDelivery(2)
+    worker.offer(delivery)
+    await settle()
+    expect([sent.length, delivery.log]).toEqual([0, []])
+    await worker.stop()
+    expect(delivery.log).toEqual(['requeue'])
   })
 
   it('stop finishes what is under way and gives back whole what was not begun', async () => {

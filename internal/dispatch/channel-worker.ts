@@ -1,7 +1,7 @@
 import { messageOf } from '../domain/errors.ts'
 import type { Channel } from '../domain/notification.ts'
 import { envelopeRefsMax, lookAgainMs, waitInPlaceMaxMs } from '../domain/protocol.ts'
-import type { Delivery } from '../port/broker.ts'
+import type { Delivery, Reference } from '../port/broker.ts'
 import type { Clock } from '../port/clock.ts'
 import type { Claimed, NotificationStore } from '../port/notification-store.ts'
 import type { RateLimiter } from '../port/rate-limiter.ts'
@@ -34,7 +34,8 @@ const claimsInFlightMax = 2
 /** Attempts that were sent and wait for their settle; beyond it nothing new is claimed. */
 const unsettledMax = 1_000
 const deferGroupMax = 500
-const pauseAfterFaultMs = 500
+/** Between two tries of a claim that PostgreSQL did not answer. */
+const claimAgainMs = 500
 
 /**
  * The worker of one channel: permit → claim → send → settle. Each channel has its own slots, so that a slow provider
@@ -48,7 +49,11 @@ export class ChannelWorker {
   readonly #permits: SendPermits
   readonly #stop = new AbortController()
   readonly #underWay = new Set<Promise<void>>()
+  #quiet = false
   #freeSlots: number
+  /** Ready references that a batch under way may take once it has its permits. */
+  #spokenFor = 0
+  #claimCalls = 0
   #claimsInFlight = 0
   #unsettled = 0
   #paused = false
@@ -78,8 +83,14 @@ export class ChannelWorker {
     this.#pump()
   }
 
-  /** Begins nothing new, gives back what was not begun, and waits for what is under way. */
+  /** Begins nothing new from here on; what arrives is kept for `stop` to give back. */
+  quiesce(): void {
+    this.#quiet = true
+  }
+
+  /** Gives back what was not begun, and waits for what is under way. Safe to call twice. */
   async stop(): Promise<void> {
+    this.quiesce()
     this.#stop.abort(new Error('stopping'))
     giveBack(this.#ready.take(this.#ready.size))
     while (this.#underWay.size > 0) await Promise.allSettled(this.#underWay)
@@ -87,20 +98,20 @@ export class ChannelWorker {
 
   #pump(): void {
     while (this.#mayBegin()) {
-      const items = this.#takeFresh(Math.min(this.#freeSlots, envelopeRefsMax))
-      if (items.length === 0) break
-      this.#freeSlots -= items.length
+      const wanted = Math.min(this.#freeSlots, envelopeRefsMax, this.#ready.size - this.#spokenFor)
+      this.#freeSlots -= wanted
+      this.#spokenFor += wanted
       this.#claimsInFlight++
-      this.#track(this.#begin(items))
+      this.#track(this.#begin(wanted))
     }
     if (this.#ready.size === 0 && this.#claimsInFlight === 0) this.#permits.forget()
   }
 
   #mayBegin(): boolean {
     return (
-      !this.#stop.signal.aborted &&
+      !this.#quiet &&
       !this.#paused &&
-      this.#ready.size > 0 &&
+      this.#ready.size > this.#spokenFor &&
       this.#freeSlots > 0 &&
       this.#claimsInFlight < claimsInFlightMax &&
       this.#unsettled < unsettledMax
@@ -134,30 +145,31 @@ export class ChannelWorker {
     this.#underWay.add(tracked)
   }
 
-  /** Permits come before the claim: waiting for them costs no lease. */
-  async #begin(items: readonly ReadyReference[]): Promise<void> {
+  /**
+   * Permits come before the claim: waiting for them costs no lease. And before the choice: what is sent next is decided
+   * when it may be sent, so that HIGH work that comes during the wait goes first and every lane gets its share.
+   */
+  async #begin(wanted: number): Promise<void> {
     try {
-      const { granted, retryAfterMs } = await this.#permits.take(items.length)
-      const refused = items.slice(granted)
-      if (refused.length > 0) {
-        this.#freeSlots += refused.length
-        await this.#holdBack(refused, retryAfterMs)
-      }
-      if (granted > 0) await this.#claim(items.slice(0, granted))
+      const { granted, retryAfterMs } = await this.#permits.take(wanted)
+      const items = this.#quiet ? [] : this.#takeFresh(granted)
+      this.#spokenFor -= wanted
+      this.#freeSlots += wanted - items.length
+      this.#permits.putBack(granted - items.length)
+      if (granted < wanted) this.#holdBack(retryAfterMs)
+      if (items.length > 0) await this.#claim(items)
     } finally {
       this.#claimsInFlight--
     }
   }
 
-  async #holdBack(refused: readonly ReadyReference[], retryAfterMs: number): Promise<void> {
-    if (this.#stop.signal.aborted) return giveBack(refused)
+  /** Nobody holds a message while waiting long: the rows move in the database, without burning an attempt. */
+  #holdBack(retryAfterMs: number): void {
     this.#deps.telemetry.rateLimitWaited(this.#channel, retryAfterMs)
     this.#pause(Math.min(retryAfterMs, waitInPlaceMaxMs))
-    if (retryAfterMs <= waitInPlaceMaxMs) this.#ready.putBack(refused)
-    else await this.#defer([...refused, ...this.#ready.take(this.#ready.size)], retryAfterMs)
+    if (retryAfterMs > waitInPlaceMaxMs) this.#track(this.#defer(this.#ready.take(this.#ready.size), retryAfterMs))
   }
 
-  /** Nobody holds a message while waiting long: the rows move in the database, without burning an attempt. */
   async #defer(items: readonly ReadyReference[], delayMs: number): Promise<void> {
     for (const group of chunk(items, deferGroupMax)) {
       try {
@@ -172,28 +184,37 @@ export class ChannelWorker {
   }
 
   async #claim(items: readonly ReadyReference[]): Promise<void> {
-    const { clock, store, telemetry } = this.#deps
-    const { leaseMs, owner } = this.#settings
-    const leaseEndsAtMs = clock.monotonicMs() + leaseMs
-    let claimed: ReadonlyMap<string, Claimed>
-    try {
-      const refs = items.map((item) => item.ref)
-      claimed = new Map((await store.claim(refs, { owner, durationMs: leaseMs })).map((one) => [one.id, one]))
-    } catch (error) {
-      return this.#claimFailed(items, error)
+    const leaseEndsAtMs = this.#deps.clock.monotonicMs() + this.#settings.leaseMs
+    const refs = items.map((item) => item.ref)
+    const claimed = await this.#claimUntilAnswered(refs, leaseEndsAtMs)
+    if (claimed === null) {
+      this.#freeSlots += items.length
+      giveBack(items)
+      return
     }
-    telemetry.claimed(this.#channel, { asked: items.length, won: claimed.size })
-    this.#deliverAll(items, new Map(claimed), leaseEndsAtMs)
+    this.#deps.telemetry.claimed(this.#channel, { asked: items.length, won: claimed.length })
+    this.#deliverAll(items, new Map(claimed.map((one) => [one.id, one])), leaseEndsAtMs)
   }
 
-  /** Whether the claim took effect is unknown. If it did, the copy is stale now and the lease ends by itself. */
-  #claimFailed(items: readonly ReadyReference[], error: unknown): void {
-    this.#freeSlots += items.length
-    this.#deps.logger.warn('claim failed', { channel: this.#channel, error: messageOf(error) })
-    if (this.#stop.signal.aborted) return giveBack(items)
-    this.#ready.putBack(items)
-    this.#permits.putBack(items.length)
-    this.#pause(pauseAfterFaultMs)
+  /**
+   * An answer that was lost leaves open whether the claim took effect, so the same call is repeated under the same owner
+   * name: it then finds what is its own. The permits stay taken, or an outage would save up a burst.
+   * @returns null when the worker has to stop, or half the lease went by.
+   */
+  async #claimUntilAnswered(refs: readonly Reference[], leaseEndsAtMs: number): Promise<readonly Claimed[] | null> {
+    const { clock, store, logger } = this.#deps
+    const { leaseMs } = this.#settings
+    const lease = { owner: `${this.#settings.owner}#${++this.#claimCalls}`, durationMs: leaseMs }
+    for (;;) {
+      try {
+        return await store.claim(refs, lease)
+      } catch (error) {
+        logger.warn('claim failed', { channel: this.#channel, error: messageOf(error) })
+        const isLate = clock.monotonicMs() > leaseEndsAtMs - leaseMs / 2
+        if (this.#quiet || isLate) return null
+      }
+      await clock.sleep(claimAgainMs, this.#stop.signal).catch(() => undefined)
+    }
   }
 
   #deliverAll(items: readonly ReadyReference[], claimed: Map<string, Claimed>, leaseEndsAtMs: number): void {
@@ -225,7 +246,7 @@ export class ChannelWorker {
       this.#pump()
     }
     try {
-      await this.#deps.deliver(claimed, { leaseEndsAtMs, stopping: this.#stop.signal.aborted, onSent })
+      await this.#deps.deliver(claimed, { leaseEndsAtMs, stopping: this.#quiet, onSent })
     } finally {
       freeSlot()
       this.#unsettled--

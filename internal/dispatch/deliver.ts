@@ -5,13 +5,17 @@ import type { Clock } from '../port/clock.ts'
 import type { Claimed, NotificationStore, Settled, Settlement } from '../port/notification-store.ts'
 import type { Provider } from '../port/provider.ts'
 import type { Logger, Telemetry } from '../port/telemetry.ts'
+import { makeGate } from './gate.ts'
 import type { Settle, SettleEnd } from './settle.ts'
+import { untilAnswered } from './until-answered.ts'
 
 export interface DeliverDeps {
   readonly store: Pick<NotificationStore, 'release'>
   readonly provider: Provider
   readonly settle: Settle
-  readonly clock: Pick<Clock, 'monotonicMs' | 'timeout'>
+  readonly clock: Pick<Clock, 'monotonicMs' | 'sleep' | 'timeout'>
+  /** Aborts when the process must end: what could not be given back by then is left to the sweep. */
+  readonly giveUp: AbortSignal
   readonly telemetry: Pick<
     Telemetry,
     'firstAttempt' | 'inFlight' | 'sendDuration' | 'sent' | 'failed' | 'retryScheduled' | 'outcomeUnknown'
@@ -40,13 +44,18 @@ export type Deliver = (claimed: Claimed, options: DeliverOptions) => Promise<voi
 
 /** No send begins that could outlive its lease: this much of the lease is kept for the settle. */
 export const leaseMarginMs = 5_000
+const releaseGate = { maxWeight: 200, maxInFlight: 1, maxWaiting: 100_000 }
 
 export function makeDeliver(deps: DeliverDeps, settings: DeliverSettings): Deliver {
+  const release = makeGate(async (group: readonly Claimed[]) => {
+    const released = new Set(await deps.store.release(group))
+    return group.map((one) => released.has(one.id))
+  }, releaseGate)
   return async (claimed, { leaseEndsAtMs, stopping, onSent }) => {
     const lastStartMs = leaseEndsAtMs - leaseMarginMs - settings.jobTimeoutMs
     if (stopping || deps.clock.monotonicMs() > lastStartMs) {
       onSent()
-      await giveBack(deps, claimed)
+      await giveBack(deps, claimed, leaseEndsAtMs, release)
       return
     }
     if (claimed.waitedMs !== null) deps.telemetry.firstAttempt(claimed, claimed.waitedMs)
@@ -83,9 +92,18 @@ function bugInProvider(error: unknown): SendResult {
   }
 }
 
-async function giveBack(deps: DeliverDeps, claimed: Claimed): Promise<void> {
+async function giveBack(
+  deps: DeliverDeps,
+  claimed: Claimed,
+  leaseEndsAtMs: number,
+  release: (claimed: Claimed) => Promise<boolean>,
+): Promise<void> {
   try {
-    await deps.store.release([claimed])
+    await untilAnswered(
+      () => release(claimed),
+      () => deps.clock.monotonicMs() < leaseEndsAtMs,
+      deps,
+    )
   } catch (error) {
     // The lease ends by itself; the sweep then makes the row QUEUED again.
     deps.logger.warn('claimed row could not be given back', {

@@ -43,12 +43,24 @@ describe('fair share', () => {
     const wanted = fc.record({ HIGH: fc.nat(200), NORMAL: fc.nat(200), LOW: fc.nat(200) })
     fc.assert(
       fc.property(fc.nat(500), wanted, (total, want) => {
-        const share = shareByPriority(total, want)
+        const share = shareByPriority(new FairShare(), total, want)
         for (const priority of priorities) expect(share[priority]).toBeLessThanOrEqual(want[priority])
         const sum = (of: Readonly<Record<Priority, number>>) => of.HIGH + of.NORMAL + of.LOW
         expect(sum(share)).toBe(Math.min(total, sum(want)))
         if (total >= 10 && want.LOW > 0) expect(share.LOW).toBeGreaterThan(0)
       }),
     )
+  })
+
+  it('small divisions one after another come out like one large division', () => {
+    for (const step of [1, 2, 3, 5, 7]) {
+      const turns = new FairShare()
+      const sum = { HIGH: 0, NORMAL: 0, LOW: 0 }
+      for (let left = 210; left > 0; left -= step) {
+        const share = shareByPriority(turns, step, { HIGH: 300, NORMAL: 300, LOW: 300 })
+        for (const priority of priorities) sum[priority] += share[priority]
+      }
+      expect(sum).toEqual({ HIGH: 126, NORMAL: 63, LOW: 21 })
+    }
   })
 })

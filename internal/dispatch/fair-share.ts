@@ -29,13 +29,16 @@ export class FairShare {
   }
 }
 
-/** Divides `total` among lanes that want `wanted` each, by the same rule. Each gets at most what it wants. */
+/**
+ * Divides `total` among lanes that want `wanted` each, by the same rule. Each gets at most what it wants.
+ * @param turns kept from one division to the next: dividing two at a time must come out like dividing twenty.
+ */
 export function shareByPriority(
+  turns: FairShare,
   total: number,
   wanted: Readonly<Record<Priority, number>>,
 ): Readonly<Record<Priority, number>> {
   const share: Record<Priority, number> = { HIGH: 0, NORMAL: 0, LOW: 0 }
-  const turns = new FairShare()
   for (let left = total; left > 0; left--) {
     const priority = turns.next((one) => share[one] < wanted[one])
     if (priority === null) break

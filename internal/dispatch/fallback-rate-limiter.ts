@@ -7,8 +7,9 @@ export interface LocalRateLimiter extends RateLimiter {
 }
 
 /**
- * While the shared counter cannot be reached, each replica sends its share of every limit instead of deferring: all
- * shares together never exceed it. Until the number of replicas is known nothing is granted.
+ * While the shared counter cannot be reached, each replica sends its share of every limit instead of deferring. Shares
+ * add up to the limit when all replicas have lost the counter; each begins with its share of the burst, at least one.
+ * One that lost it alone sends its share on top of the others. Until the number of replicas is known nothing is granted.
  */
 export class FallbackRateLimiter implements RateLimiter {
   readonly #shared: RateLimiter

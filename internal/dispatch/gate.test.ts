@@ -76,6 +76,23 @@ describe('gate', () => {
     )
   })
 
+  it('refuses what nobody flushed for too long', async () => {
+    const { flush, endNext } = heldFlush()
+    let nowMs = 0
+    const put = makeGate(flush, { ...wide, patience: { maxWaitMs: 10_000, nowMs: () => nowMs } })
+    const first = put(1)
+    await settle()
+    const late = put(2)
+    nowMs = 5_000
+    const fresh = put(3)
+    nowMs = 10_001
+    const refused = expect(late).rejects.toBeInstanceOf(OverloadedError)
+    await endNext()
+    await refused
+    await endNext()
+    expect(await Promise.all([first, fresh])).toEqual([10, 30])
+  })
+
   it('fails the whole group for any other error, and goes on with the next', async () => {
     let calls = 0
     const put = makeGate(async (items: readonly number[]) => {

@@ -7,11 +7,14 @@ export interface GateSettings {
   readonly maxInFlight: number
   /** Most weight that may wait for a flush; beyond it items are refused with {@link OverloadedError}. */
   readonly maxWaiting: number
+  /** Items that nobody flushed for so long are refused: whoever waits for them has given up by then. */
+  readonly patience?: { readonly maxWaitMs: number; readonly nowMs: () => number }
 }
 
 interface Waiting<Item, Result> {
   readonly item: Item
   readonly weight: number
+  readonly sinceMs: number
   readonly resolve: (result: Result) => void
   readonly reject: (error: unknown) => void
 }
@@ -32,6 +35,18 @@ export function makeGate<Item, Result>(
   let waiting: Waiting<Item, Result>[] = []
   let waitingWeight = 0
   let inFlight = 0
+
+  const nowMs = () => settings.patience?.nowMs() ?? 0
+
+  function dropLate(): void {
+    const oldestMs = nowMs() - (settings.patience?.maxWaitMs ?? 1)
+    while (waiting[0] !== undefined && waiting[0].sinceMs < oldestMs) {
+      const late = waiting.shift()
+      if (late === undefined) return
+      waitingWeight -= late.weight
+      late.reject(new OverloadedError('waited too long for its turn'))
+    }
+  }
 
   function takeGroup(): Waiting<Item, Result>[] {
     let weight = 0
@@ -67,6 +82,7 @@ export function makeGate<Item, Result>(
   }
 
   function pump(): void {
+    dropLate()
     while (inFlight < settings.maxInFlight && waiting.length > 0) {
       inFlight++
       void settleGroup(takeGroup()).finally(() => {
@@ -83,7 +99,7 @@ export function makeGate<Item, Result>(
         reject(new OverloadedError(`${waitingWeight} items are waiting already, the bound is ${settings.maxWaiting}`))
         return
       }
-      waiting.push({ item, weight, resolve, reject })
+      waiting.push({ item, weight, sinceMs: nowMs(), resolve, reject })
       waitingWeight += weight
       // A microtask later, so that calls of the same turn (one socket read, one settled envelope) share a flush.
       queueMicrotask(pump)

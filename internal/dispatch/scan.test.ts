@@ -14,15 +14,17 @@ const sms = (priority: Lane['priority'], count: number): LaneCount => ({ channel
 /** A store whose rows fall due at given times of the manual clock. */
 function setup(
   world: {
-    readonly take?: (wanted: number) => Permits
+    readonly take?: (wanted: number, channel: Lane['channel']) => Permits
     readonly limit?: number
     readonly isNeeded?: () => boolean
   } = {},
 ) {
   const clock = new ManualClock()
+  const telemetry = new RecordingTelemetry()
   const startMs = clock.monotonicMs()
   const dueAtMs: { lane: Lane; atMs: number }[] = []
   const orphans: Orphan[] = []
+  const expired: Lane[] = []
   const passes: number[] = []
   const releases: (readonly LaneCount[])[] = []
   const published: PublishableRow[] = []
@@ -33,13 +35,13 @@ function setup(
   const scan: Scan = makeScan(
     {
       clock,
-      telemetry: new RecordingTelemetry(),
+      telemetry,
       logger: silentLogger,
-      isNeeded: () => world.isNeeded?.() ?? true,
+      mayRelease: () => world.isNeeded?.() ?? true,
       publish: async (rows) => void published.push(...rows),
       rateLimiter: {
-        take: async (_purpose, _channel, wanted) =>
-          (world.take ?? ((all: number) => ({ granted: all, retryAfterMs: 0, degraded: false })))(wanted),
+        take: async (_purpose, channel, wanted) =>
+          (world.take ?? ((all: number) => ({ granted: all, retryAfterMs: 0, degraded: false })))(wanted, channel),
       },
       store: {
         async countDue(lanes, limit) {
@@ -59,21 +61,23 @@ function setup(
               released.push({ ...row.lane, id: anId(), leaseToken: 0, cause: 'retry' })
             }
           }
-          return { released, expired: [] }
+          return released
         },
-        async nextDueInMs() {
-          return dueAtMs.length === 0 ? null : Math.min(...dueAtMs.map((row) => row.atMs)) - sinceStart()
+        expireDue: async () => expired.splice(0, 100),
+        async nextDueInMs(lanes) {
+          const among = dueAtMs.filter(({ lane }) => lanes.some((one) => one.channel === lane.channel))
+          return among.length === 0 ? null : Math.min(...among.map((row) => row.atMs)) - sinceStart()
         },
         sweepOrphans: async () => orphans.splice(0, 100),
       },
     },
-    { intervalMs: 5_000, limit: world.limit ?? 100 },
+    { intervalMs: 5_000, limit: world.limit ?? 100, sweeps: true },
   )
   stops.push(() => scan.stop())
-  const add = (priority: Lane['priority'], atMs: number, count = 1) => {
-    for (let i = 0; i < count; i++) dueAtMs.push({ lane: { channel: 'SMS', priority }, atMs })
+  const add = (priority: Lane['priority'], atMs: number, count = 1, channel: Lane['channel'] = 'SMS') => {
+    for (let i = 0; i < count; i++) dueAtMs.push({ lane: { channel, priority }, atMs })
   }
-  return { clock, scan, add, orphans, passes, releases, published, faults, dueAtMs }
+  return { clock, scan, add, orphans, expired, telemetry, passes, releases, published, faults, dueAtMs }
 }
 
 const stops: (() => Promise<void>)[] = []
@@ -146,6 +150,43 @@ describe('scan', () => {
     permits = 2
     await clock.advance(1)
     expect(published).toHaveLength(2)
+  })
+
+  it('one refused channel does not hold up the others', async () => {
+    const { clock, scan, add, published } = setup({
+      limit: 10,
+      take: (wanted, channel) =>
+        channel === 'SMS'
+          ? { granted: 0, retryAfterMs: 4_000, degraded: false }
+          : { granted: wanted, retryAfterMs: 0, degraded: false },
+    })
+    add('NORMAL', 0, 5)
+    add('NORMAL', 0, 30, 'EMAIL')
+    add('NORMAL', 300, 1, 'EMAIL')
+    await scan.start()
+    await clock.advance(0)
+    expect(published).toHaveLength(30)
+    await clock.advance(300)
+    expect(published).toHaveLength(31)
+  })
+
+  it('small grants pass after pass reach every lane', async () => {
+    const { clock, scan, add, published } = setup({ take: () => ({ granted: 2, retryAfterMs: 100, degraded: false }) })
+    for (const priority of ['HIGH', 'NORMAL', 'LOW'] as const) add(priority, 0, 100)
+    await scan.start()
+    await clock.advance(4_950)
+    const count = (priority: Lane['priority']) => published.filter((row) => row.priority === priority).length
+    expect([count('HIGH'), count('NORMAL'), count('LOW')]).toEqual([60, 30, 10])
+  })
+
+  it('ends expired rows without permits', async () => {
+    const { clock, scan, expired, telemetry } = setup({
+      take: () => ({ granted: 0, retryAfterMs: 500, degraded: true }),
+    })
+    expired.push({ channel: 'SMS', priority: 'LOW' })
+    await scan.start()
+    await clock.advance(0)
+    expect(telemetry.calls.failed).toEqual([['SMS', 'expired', 1]])
   })
 
   it('goes on after a pass that PostgreSQL did not answer', async () => {

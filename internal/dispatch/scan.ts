@@ -1,22 +1,22 @@
 import { messageOf } from '../domain/errors.ts'
-import { type Channel, channels, lanes, type Priority } from '../domain/notification.ts'
+import { type Channel, channels, type Lane, lanes, type Priority } from '../domain/notification.ts'
 import { orphanBackoffMs } from '../domain/protocol.ts'
 import type { Clock } from '../port/clock.ts'
-import type { LaneCount, NotificationStore, ReleaseResult } from '../port/notification-store.ts'
+import type { LaneCount, NotificationStore, ReleasedRow } from '../port/notification-store.ts'
 import type { RateLimiter } from '../port/rate-limiter.ts'
 import type { Logger, Telemetry } from '../port/telemetry.ts'
-import { shareByPriority } from './fair-share.ts'
+import { FairShare, shareByPriority } from './fair-share.ts'
 import type { Publish } from './publish.ts'
 
 export interface ScanDeps {
-  readonly store: Pick<NotificationStore, 'countDue' | 'releaseDue' | 'nextDueInMs' | 'sweepOrphans'>
+  readonly store: Pick<NotificationStore, 'countDue' | 'releaseDue' | 'expireDue' | 'nextDueInMs' | 'sweepOrphans'>
   readonly rateLimiter: RateLimiter
   readonly publish: Publish
   readonly clock: Pick<Clock, 'monotonicMs' | 'sleep'>
   readonly telemetry: Pick<Telemetry, 'released' | 'failed' | 'orphaned'>
   readonly logger: Logger
-  /** False: another process scans, this one only stands in while the broker is away. */
-  readonly isNeeded: () => boolean
+  /** False: whoever should work on what is released cannot be reached, or another process releases. */
+  readonly mayRelease: () => boolean
 }
 
 export interface ScanSettings {
@@ -24,6 +24,8 @@ export interface ScanSettings {
   readonly intervalMs: number
   /** Most rows per lane and pass. */
   readonly limit: number
+  /** Also end what has expired and what was abandoned: whoever has the role, not those who only stand in. */
+  readonly sweeps: boolean
 }
 
 export interface Scan {
@@ -34,10 +36,13 @@ export interface Scan {
   wakeIn(ms: number): void
 }
 
-interface PassResult {
-  /** At least one lane gave as many rows as it may: more is waiting. */
+/** What one pass found in a channel that had due rows. */
+interface ChannelPass {
+  readonly channel: Channel
+  readonly counts: readonly LaneCount[]
+  /** A lane had as many rows as a pass takes: more may be waiting. */
   readonly full: boolean
-  /** Longest answer of the limiter for channels with rows left, null when none was refused. */
+  /** The limiter's answer for rows left over, null when all were granted. */
   readonly refusedForMs: number | null
 }
 
@@ -56,12 +61,13 @@ const standInPauseMs = 1_000
  * faster than its channel may send. Every replica runs it; SKIP LOCKED shares the work.
  */
 export function makeScan(deps: ScanDeps, settings: ScanSettings): Scan {
+  // Kept over the passes: a pass with two permits must not begin with HIGH each time.
+  const turns = { SMS: new FairShare(), EMAIL: new FairShare(), PUSH: new FairShare() } satisfies Turns
   const release = makeLoop(deps, async () => {
-    if (!deps.isNeeded()) return Math.min(standInPauseMs, settings.intervalMs)
-    return nextPauseMs(deps, settings, await releasePass(deps, settings))
+    if (!deps.mayRelease()) return Math.min(standInPauseMs, settings.intervalMs)
+    return releasePass(deps, settings, turns)
   })
   const sweep = makeLoop(deps, async () => {
-    if (!deps.isNeeded()) return sweepIntervalMs
     const count = await sweepPass(deps, settings)
     if (count > 0) release.wakeIn(orphanBackoffMs)
     return count >= settings.limit ? 0 : sweepIntervalMs
@@ -70,7 +76,7 @@ export function makeScan(deps: ScanDeps, settings: ScanSettings): Scan {
     name: 'scan',
     async start() {
       release.start()
-      sweep.start()
+      if (settings.sweeps) sweep.start()
     },
     async stop() {
       await Promise.all([release.stop(), sweep.stop()])
@@ -79,61 +85,84 @@ export function makeScan(deps: ScanDeps, settings: ScanSettings): Scan {
   }
 }
 
-async function releasePass(deps: ScanDeps, settings: ScanSettings): Promise<PassResult> {
+type Turns = Readonly<Record<Channel, FairShare>>
+
+/** @returns the pause before the next pass. */
+async function releasePass(deps: ScanDeps, settings: ScanSettings, turns: Turns): Promise<number> {
   const due = await deps.store.countDue(lanes, settings.limit)
-  const grants = await Promise.all(channels.map((channel) => grantChannel(deps.rateLimiter, channel, due)))
-  const counts = grants.flatMap((grant) => grant.counts)
-  const refusals = grants.flatMap((grant) => (grant.refusedForMs === null ? [] : [grant.refusedForMs]))
-  const refusedForMs = refusals.length === 0 ? null : Math.max(...refusals)
-  if (counts.length === 0) return { full: false, refusedForMs }
-  const result = await deps.store.releaseDue(counts)
-  reportRelease(deps, result)
-  await deps.publish(result.released)
-  return { full: due.some((lane) => lane.count >= settings.limit), refusedForMs }
+  const found = await Promise.all(
+    channels
+      .filter((channel) => due.some((lane) => lane.channel === channel))
+      .map((channel) => grantChannel(deps.rateLimiter, turns[channel], channel, due, settings.limit)),
+  )
+  const counts = found.flatMap((one) => one.counts)
+  const released = counts.length === 0 ? [] : await deps.store.releaseDue(counts)
+  reportReleased(deps, released)
+  await deps.publish(released)
+  return nextPauseMs(deps, settings, found, new Set(released.map((row) => row.channel)))
 }
 
 /** Release permits of one channel, shared among its lanes: high first, every lane gets some. */
 async function grantChannel(
   limiter: RateLimiter,
+  turns: FairShare,
   channel: Channel,
   due: readonly LaneCount[],
-): Promise<{ readonly counts: readonly LaneCount[]; readonly refusedForMs: number | null }> {
+  limit: number,
+): Promise<ChannelPass> {
   const wanted: Record<Priority, number> = { HIGH: 0, NORMAL: 0, LOW: 0 }
-  for (const lane of due) if (lane.channel === channel) wanted[lane.priority] = lane.count
+  const own = due.filter((lane) => lane.channel === channel)
+  for (const lane of own) wanted[lane.priority] = lane.count
   const total = wanted.HIGH + wanted.NORMAL + wanted.LOW
-  if (total === 0) return { counts: [], refusedForMs: null }
   const { granted, retryAfterMs } = await limiter.take('release', channel, total)
-  const share = shareByPriority(granted, wanted)
-  const counts = due
-    .filter((lane) => lane.channel === channel && share[lane.priority] > 0)
+  const share = shareByPriority(turns, granted, wanted)
+  const counts = own
     .map(({ priority }) => ({ channel, priority, count: share[priority] }))
-  return { counts, refusedForMs: granted < total ? retryAfterMs : null }
+    .filter((lane) => lane.count > 0)
+  const full = own.some((lane) => lane.count >= limit)
+  return { channel, counts, full, refusedForMs: granted < total ? retryAfterMs : null }
 }
 
-function reportRelease(deps: ScanDeps, { released, expired }: ReleaseResult): void {
+function reportReleased(deps: ScanDeps, released: readonly ReleasedRow[]): void {
   for (const cause of ['schedule', 'retry', 'lost'] as const) {
     const count = released.filter((row) => row.cause === cause).length
     if (count > 0) deps.telemetry.released(cause, count)
   }
+}
+
+/** Ends what has expired and what its worker abandoned. Returns the larger of the two counts. */
+async function sweepPass(deps: ScanDeps, settings: ScanSettings): Promise<number> {
+  const expired = await deps.store.expireDue(lanes, settings.limit)
   for (const { channel } of expired) deps.telemetry.failed(channel, 'expired', 1)
   if (expired.length > 0) deps.logger.warn('notifications expired before they could be sent', { count: expired.length })
-}
-
-async function sweepPass(deps: ScanDeps, settings: ScanSettings): Promise<number> {
   const orphans = await deps.store.sweepOrphans(settings.limit, orphanBackoffMs)
-  if (orphans.length === 0) return 0
-  deps.telemetry.orphaned(orphans.length)
+  if (orphans.length > 0) deps.telemetry.orphaned(orphans.length)
   for (const { channel, reason } of orphans) if (reason !== null) deps.telemetry.failed(channel, reason, 1)
-  deps.logger.warn('attempts were abandoned by their worker', { count: orphans.length })
-  return orphans.length
+  if (orphans.length > 0) deps.logger.warn('attempts were abandoned by their worker', { count: orphans.length })
+  return Math.max(expired.length, orphans.length)
 }
 
-/** Until the next row is due or the limiter has permits again, whichever is later; at most the interval. */
-async function nextPauseMs(deps: ScanDeps, settings: ScanSettings, pass: PassResult): Promise<number> {
-  if (pass.refusedForMs !== null) return Math.min(Math.max(pass.refusedForMs, refusedPauseMinMs), settings.intervalMs)
-  if (pass.full) return 0
-  const nextDueInMs = await deps.store.nextDueInMs(lanes)
-  return Math.min(Math.max(nextDueInMs ?? settings.intervalMs, pauseMinMs), settings.intervalMs)
+/**
+ * At once when a channel has more to give; else until a row is due or the limiter has permits again, whichever comes
+ * first; at most the interval. Rows of a refused channel are due already and do not count.
+ */
+async function nextPauseMs(
+  { store }: ScanDeps,
+  settings: ScanSettings,
+  found: readonly ChannelPass[],
+  moved: ReadonlySet<Channel>,
+): Promise<number> {
+  const refused = new Map(found.flatMap((one) => (one.refusedForMs === null ? [] : [[one.channel, one.refusedForMs]])))
+  // Nothing moved although rows are due: another replica holds them.
+  if (found.some((one) => one.full && !refused.has(one.channel) && moved.has(one.channel))) return 0
+  const open: readonly Lane[] = lanes.filter((lane) => !refused.has(lane.channel))
+  const nextDueInMs = (await store.nextDueInMs(open)) ?? settings.intervalMs
+  const permitsInMs = Math.max(refusedPauseMinMs, Math.min(...refused.values(), settings.intervalMs))
+  return Math.min(
+    Math.max(nextDueInMs, pauseMinMs),
+    refused.size > 0 ? permitsInMs : settings.intervalMs,
+    settings.intervalMs,
+  )
 }
 
 interface Loop {

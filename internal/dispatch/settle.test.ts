@@ -71,6 +71,17 @@ describe('settle', () => {
     expect(await settle(success(), leaseEndsAtMs)).toEqual({ kind: 'fenced', late: true })
   })
 
+  it('an old success beside the current attempt of its row is not taken for settled', async () => {
+    const { settle, leaseEndsAtMs } = setup({ settle: ['settled'], late: ['moved'] })
+    const current = failure()
+    const old: Settlement = {
+      ...success(),
+      claimed: { ...current.claimed, leaseToken: current.claimed.leaseToken - 1 },
+    }
+    const ends = await Promise.all([settle(old, leaseEndsAtMs), settle(current, leaseEndsAtMs)])
+    expect(ends.map((end) => end.kind)).toEqual(['fenced', 'settled'])
+  })
+
   it('a fenced failure is dropped: somebody else holds the row', async () => {
     const { settle, leaseEndsAtMs, calls } = setup({ settle: ['fenced'], late: ['moved'] })
     expect(await settle(failure(), leaseEndsAtMs)).toEqual({ kind: 'fenced', late: false })

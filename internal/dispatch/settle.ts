@@ -1,9 +1,10 @@
-import { DependencyUnavailableError, messageOf, RejectedDataError } from '../domain/errors.ts'
+import { messageOf, RejectedDataError } from '../domain/errors.ts'
 import type { NotificationId } from '../domain/notification.ts'
 import type { Clock } from '../port/clock.ts'
 import type { NotificationStore, Settled, Settlement } from '../port/notification-store.ts'
 import type { Logger, Telemetry } from '../port/telemetry.ts'
 import { makeGate } from './gate.ts'
+import { untilAnswered } from './until-answered.ts'
 
 export type SettleEnd =
   | { readonly kind: 'settled'; readonly settled: Settled }
@@ -30,7 +31,6 @@ export interface SettleSettings {
 
 const groupMax = 200
 const waitingMax = 100_000
-const retryPauseMs = 250
 
 /**
  * Attempts that end while a settle statement is under way share the next one. While PostgreSQL is away a success is
@@ -41,36 +41,28 @@ export function makeSettle(deps: SettleDeps, settings: SettleSettings): Settle {
   const gateSettings = { maxWeight: groupMax, maxInFlight: settings.maxInFlight, maxWaiting: waitingMax }
   const settleGroup = makeGate(async (group: readonly Settlement[]) => {
     const settled = new Map((await deps.store.settle(group)).map((one) => [one.id, one]))
-    return group.map((one) => settled.get(one.claimed.id) ?? null)
+    const newest = newestTokens(group)
+    // An old attempt of a row may stand in the group beside the current one: the answer is the current one's.
+    return group.map(({ claimed }) =>
+      newest.get(claimed.id) === claimed.leaseToken ? (settled.get(claimed.id) ?? null) : null,
+    )
   }, gateSettings)
   const lateGroup = makeGate(async (group: readonly Settlement[]) => {
     const moved = new Set<NotificationId>(await deps.store.lateSuccess(group))
     return group.map((one) => moved.has(one.claimed.id))
   }, gateSettings)
 
-  async function untilAnswered<T>(write: () => Promise<T>, mayRepeat: () => boolean): Promise<T | undefined> {
-    for (;;) {
-      try {
-        return await write()
-      } catch (error) {
-        if (!(error instanceof DependencyUnavailableError) || !mayRepeat()) throw error
-        await deps.clock.sleep(retryPauseMs, deps.giveUp)
-      }
-    }
-  }
-
   async function settleOnce(settlement: Settlement, mayRepeat: () => boolean): Promise<SettleEnd> {
-    const settled = await untilAnswered(() => settleReadable(settleGroup, settlement), mayRepeat)
-    if (settled !== null && settled !== undefined) return { kind: 'settled', settled }
+    const settled = await untilAnswered(() => settleReadable(settleGroup, settlement), mayRepeat, deps)
+    if (settled !== null) return { kind: 'settled', settled }
     deps.telemetry.fenced(1)
     if (settlement.decision.kind !== 'sent') return { kind: 'fenced', late: false }
-    const late = await untilAnswered(() => lateGroup(settlement), mayRepeat)
-    return { kind: 'fenced', late: late === true }
+    const late = await untilAnswered(() => lateGroup(settlement), mayRepeat, deps)
+    return { kind: 'fenced', late }
   }
 
   return async (settlement, leaseEndsAtMs) => {
-    const mayRepeat = () =>
-      !deps.giveUp.aborted && (settlement.decision.kind === 'sent' || deps.clock.monotonicMs() < leaseEndsAtMs)
+    const mayRepeat = () => settlement.decision.kind === 'sent' || deps.clock.monotonicMs() < leaseEndsAtMs
     try {
       return await settleOnce(settlement, mayRepeat)
     } catch (error) {
@@ -83,6 +75,12 @@ export function makeSettle(deps: SettleDeps, settings: SettleSettings): Settle {
       return { kind: 'given_up' }
     }
   }
+}
+
+function newestTokens(group: readonly Settlement[]): ReadonlyMap<NotificationId, number> {
+  const newest = new Map<NotificationId, number>()
+  for (const { claimed } of group) newest.set(claimed.id, Math.max(claimed.leaseToken, newest.get(claimed.id) ?? 0))
+  return newest
 }
 
 /** Text of a provider that PostgreSQL cannot store must not keep an attempt from ending: it ends without the text. */

@@ -36,6 +36,7 @@ export function makeWorker(
   }
 
   async function stop(): Promise<void> {
+    for (const channel of channels) workers[channel].quiesce()
     await consumption?.stop()
     await Promise.all(channels.map((channel) => workers[channel].stop()))
   }

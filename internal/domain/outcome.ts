@@ -57,20 +57,20 @@ export function decideOutcome(budget: Budget, result: SendResult, policy: RetryP
     case 'permanent':
       return { kind: 'failed', reason: 'permanent_error' }
     case 'rate_limited':
-      return { kind: 'retry', afterMs: waitMs(budget, result.retryAfterMs, policy, random), burnsBudget: false }
+      // By the attempt's number, since the budget does not move: a target that goes on refusing is asked ever less often.
+      return { kind: 'retry', afterMs: waitMs(budget.attempt, result.retryAfterMs, policy, random), burnsBudget: false }
     case 'transient':
     case 'unknown': {
       if (budget.attempt >= budget.maxAttempts) return { kind: 'failed', reason: 'retry_exhausted' }
       const asked = result.kind === 'transient' ? result.retryAfterMs : null
-      return { kind: 'retry', afterMs: waitMs(budget, asked, policy, random), burnsBudget: true }
+      return { kind: 'retry', afterMs: waitMs(budgetUsed(budget), asked, policy, random), burnsBudget: true }
     }
   }
 }
 
 /** The longer of our back-off and what the target asked for, the latter capped. */
-function waitMs(budget: Budget, askedMs: number | null, policy: RetryPolicy, random: () => number): number {
-  const ownMs = retryDelayMs(policy, budgetUsed(budget), random)
-  return Math.max(ownMs, Math.min(askedMs ?? 0, retryAfterMaxMs))
+function waitMs(backOffStep: number, askedMs: number | null, policy: RetryPolicy, random: () => number): number {
+  return Math.max(retryDelayMs(policy, backOffStep, random), Math.min(askedMs ?? 0, retryAfterMaxMs))
 }
 
 const attemptOutcomeOf = {
