@@ -40,7 +40,7 @@ export function makeHttp(config: Config, input: HttpInput): { readonly server: H
   const hash = (text: string) => createHash('sha256').update(text).digest('hex')
   const app = makeApp(
     {
-      accept: makeAccept({ store, publish, telemetry, newId: () => v7(), hash, wakeScanIn }, acceptSettings),
+      accept: makeAccept({ store, publish, telemetry, clock, newId: () => v7(), hash, wakeScanIn }, acceptSettings),
       cancel: makeCancel({ store }),
       replay: makeReplay({ store, publish }),
       queries: makeQueries(store),

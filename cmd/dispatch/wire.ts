@@ -48,7 +48,7 @@ const figuresMs = 5_000
 const sidePoolMax = 3
 const settlesInFlightMax = 2
 /** Kept back at the end of the stop for closing links; results PostgreSQL has not taken by then are left to the sweep. */
-const closeReserveMs = 3_000
+const closeReserveMs = 5_000
 
 type Stores = ReturnType<typeof openStores>
 
@@ -65,12 +65,14 @@ export function wire(config: Config, input: WireInput): Engine {
   const { rateLimiter } = pace
   const publish = makePublish({ broker })
 
-  // A worker without a scanner scans for itself while RabbitMQ is away, so that it does not stand idle.
-  const standIn = parts.has('worker') && !parts.has('scan') ? watch(messages.check, clock) : null
-  const isNeeded = () => standIn?.isAway() ?? true
+  // In split roles the broker decides who releases: while it is away, workers do it for themselves, and a scheduler
+  // would only put off rows that nobody can get.
+  const watched = parts.has('worker') && parts.has('scan') ? null : watch(messages.check, clock)
+  const mayRelease = () => watched === null || watched.isAway() === parts.has('worker')
+  const scanSettings = { ...config.scan, sweeps: parts.has('scan') }
   const scan =
-    parts.has('scan') || standIn !== null
-      ? makeScan({ store: stores.side, rateLimiter, publish, clock, telemetry, logger, isNeeded }, config.scan)
+    parts.has('scan') || parts.has('worker')
+      ? makeScan({ store: stores.side, rateLimiter, publish, clock, telemetry, logger, mayRelease }, scanSettings)
       : null
   const wakeScanIn = (ms: number) => scan?.wakeIn(ms)
   const giveUp = new AbortController()
@@ -101,6 +103,10 @@ export function wire(config: Config, input: WireInput): Engine {
   return {
     stopping() {
       http.server.beginStop()
+      // At once, not in their turn: no send may begin while others stop, and the sends under way need the whole budget.
+      const onError = warnOf('early stop failed', logger)
+      work?.worker.stop().catch(onError)
+      scan?.stop().catch(onError)
       const lastSettleMs = Math.max(0, config.shutdownTimeoutMs - closeReserveMs)
       void clock.sleep(lastSettleMs).then(() => giveUp.abort(new Error('stopping')))
     },
@@ -115,7 +121,7 @@ export function wire(config: Config, input: WireInput): Engine {
         { id: input.instanceId, role, inFlight: () => work?.worker.inFlight() ?? 0, shareAmong: pace.shareAmong },
         logger,
       ),
-      ...(standIn === null ? [] : [standIn.component]),
+      ...(watched === null ? [] : [watched.component]),
       ...(work === null ? [] : [work.provider, work.worker]),
       ...(scan === null ? [] : [scan]),
       figures(stores, telemetry, logger),
@@ -167,7 +173,7 @@ function openWorker(
   const common = { store, clock, telemetry, logger, wakeScanIn: others.wakeScanIn }
   const settle = makeSettle({ ...common, giveUp }, { maxInFlight: settlesInFlightMax })
   const deliver = makeDeliver(
-    { ...common, provider, settle, random: Math.random },
+    { ...common, provider, settle, giveUp, random: Math.random },
     { jobTimeoutMs, retry: config.retry },
   )
   const worker = makeWorker(

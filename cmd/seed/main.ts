@@ -61,6 +61,7 @@ async function seed({ config, databaseUrl: url, logger }: DatabaseJob): Promise<
         store: new PostgresNotificationStore(pool, config),
         publish: () => Promise.resolve(),
         telemetry,
+        clock: systemClock,
         newId: () => v7(),
         hash: (text) => createHash('sha256').update(text).digest('hex'),
         wakeScanIn: () => undefined,

@@ -7,7 +7,7 @@ import type { Targets } from './targets.ts'
 /** A claim must outlive its attempt by the claim's round trip, the settle and its repeats. */
 export const leaseMarginMs = 20_000
 /** A stop must outlive the attempts in hand by what closing the connections takes. */
-export const shutdownMarginMs = 5_000
+export const shutdownMarginMs = 10_000
 export const leaseMsDefault = 60_000
 
 interface CrossCheck {

@@ -220,7 +220,7 @@ describe('settings that must fit each other', () => {
       { JOB_TIMEOUT: '15m', SHUTDOWN_TIMEOUT: '20m' },
       ['JOB_TIMEOUT=15m', 'BROKER_CONSUMER_TIMEOUT=30m (default)', '15m'],
     ],
-    [{ JOB_TIMEOUT: '21s' }, ['SHUTDOWN_TIMEOUT=25s (default)', 'JOB_TIMEOUT=21s', 'at least 26s']],
+    [{ JOB_TIMEOUT: '16s' }, ['SHUTDOWN_TIMEOUT=25s (default)', 'JOB_TIMEOUT=16s', 'at least 26s']],
     [{ RETRY_BASE_DELAY_MS: '60001' }, ['RETRY_BASE_DELAY_MS=60001', 'RETRY_MAX_DELAY_MS=60000 (default)']],
     [{ REDIS_URL: 'memory:', APP_ROLE: 'worker' }, ['APP_ROLE=worker', 'REDIS_URL=memory:', 'APP_ROLE=all']],
   ])('refuses %j', (more, words) => {
@@ -232,7 +232,7 @@ describe('settings that must fit each other', () => {
   it.each([
     { LEASE_SECONDS: '30' },
     { JOB_TIMEOUT: '14m', SHUTDOWN_TIMEOUT: '20m' },
-    { JOB_TIMEOUT: '20s' },
+    { JOB_TIMEOUT: '15s' },
     { RETRY_BASE_DELAY_MS: '60000' },
     { REDIS_URL: 'memory:', APP_ROLE: 'scheduler,api,worker' },
     { APP_ROLE: 'worker' },
