@@ -26,6 +26,7 @@ CREATE TABLE notifications (
   lease_owner text,
   lease_until timestamptz(3),
   due_at timestamptz(3), -- when somebody must look at the row again
+  ready_at timestamptz(3) NOT NULL, -- since when the next attempt could have begun; publishing anew does not move it
   next_retry_at timestamptz(3), -- what clients see; set only between two attempts
   expires_at timestamptz(3) NOT NULL,
   reason text CHECK (reason IN ('permanent_error', 'retry_exhausted', 'expired', 'parked')),

@@ -115,6 +115,8 @@ export function wire(config: Config, input: WireInput): Engine {
       startStep('database', () => prepareDatabase(config, input.databaseUrl, stores.pool, clock, logger)),
       ...messages.components,
       ...pace.components,
+      // Before the workers, so that it stops after them: probes are answered, and say not ready, until the sends have ended.
+      http.server,
       ...heartbeats(
         parts,
         stores,
@@ -125,7 +127,6 @@ export function wire(config: Config, input: WireInput): Engine {
       ...(work === null ? [] : [work.provider, work.worker]),
       ...(scan === null ? [] : [scan]),
       figures(stores, telemetry, logger),
-      http.server,
     ],
   }
 }

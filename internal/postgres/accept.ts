@@ -76,8 +76,9 @@ w AS MATERIALIZED (
   SELECT r.*, LEAST(CASE WHEN status = 'ACCEPTED' THEN scheduled ELSE now() + interval '${lookAgainMs} ms' END, ends) AS due
   FROM r),
 n AS (
-  INSERT INTO notifications (id, tenant, channel, priority, status, max_attempts, due_at, expires_at, created_at, updated_at)
-  SELECT id, tenant, channel, priority, status, max_retries, due, ends, now(), now() FROM w WHERE outcome = 'created'
+  INSERT INTO notifications (id, tenant, channel, priority, status, max_attempts, due_at, ready_at, expires_at,
+                             created_at, updated_at)
+  SELECT id, tenant, channel, priority, status, max_retries, due, due_first, ends, now(), now() FROM w WHERE outcome = 'created'
   ON CONFLICT (id) DO NOTHING),
 p AS (
   INSERT INTO payloads (id, tenant, batch_id, correlation_id, idempotency_key, recipient, content, tags, metadata,

@@ -44,6 +44,7 @@ u AS (
   UPDATE notifications n SET status = 'QUEUED', generation = n.generation + 1, lease_token = n.lease_token + 1,
     max_attempts = n.attempt_count + l.max_retries, publish_count = 0, outcome_unknown = false, reason = NULL,
     provider_message_id = NULL, expires_at = l.ends, due_at = LEAST(now() + interval '${lookAgainMs} ms', l.ends),
+    ready_at = now(),
     updated_at = now()
   FROM l WHERE n.id = l.id
   RETURNING n.channel, n.priority, n.lease_token, n.status, n.generation, n.outcome_unknown)

@@ -43,13 +43,17 @@ describe('heartbeats', () => {
     await storeOne(store, { scheduledAt: new Date(Date.now() + 3_600_000) }) // no queue yet
     const sending = await storeOne(store)
     await store.claim([sending.ref], aLease())
-    await database.admin`UPDATE notifications SET due_at = now() - interval '90 s' WHERE channel = 'PUSH'`
+    await database.admin`
+      UPDATE notifications SET due_at = now() - interval '60 s', ready_at = now() - interval '90 s' WHERE channel = 'PUSH'`
+    expect(await store.releaseDue([{ channel: 'PUSH', priority: 'HIGH', count: 10 }])).toHaveLength(1)
     const figures = await heartbeats.queueFigures()
     expect(figures.depth.toSorted((a, b) => a.count - b.count)).toEqual([
       { channel: 'PUSH', priority: 'HIGH', count: 1 },
       { channel: 'SMS', priority: 'NORMAL', count: 2 },
     ])
     expect(Math.round(figures.oldestDueAgeSeconds)).toBe(90)
-    expect(figures.oldestDueAgeSecondsByChannel).toEqual({ PUSH: figures.oldestDueAgeSeconds })
+    expect(figures.oldestDueAgeSecondsByChannel.PUSH).toBe(figures.oldestDueAgeSeconds)
+    expect(figures.oldestDueAgeSecondsByChannel.SMS).toBeLessThan(60)
+    expect(figures.oldestDueAgeSecondsByChannel.EMAIL).toBeUndefined()
   })
 })

@@ -36,22 +36,22 @@ interface FigureRow extends LaneRow {
   readonly dueAgeSeconds: number | null
 }
 
-/** $1 channels, $2 priorities, $3 most rows to look at. A future schedule is no queue; a row in SENDING does not wait. */
+/**
+ * $1 channels, $2 priorities, $3 most rows to look at. A future schedule is no queue; a row in SENDING does not wait.
+ * The age counts from when a row could have been sent: its due time moves with every vain publish.
+ */
 const figuresStatement: Statement<FigureRow> = {
   name: 'queue_figures',
   text: `
-SELECT l.channel, l.priority, d.count, extract(epoch FROM now() - o.due_at)::float8 AS "dueAgeSeconds"
+SELECT l.channel, l.priority, d.count, d."dueAgeSeconds"
 FROM unnest($1::text[], $2::smallint[]) AS l(channel, priority)
 CROSS JOIN LATERAL (
-  SELECT count(*) FILTER (WHERE x.status = 'QUEUED' OR (x.status = 'ACCEPTED' AND x.due_at <= now()))::int AS count
+  SELECT count(*) FILTER (WHERE x.status = 'QUEUED' OR x.ready_at <= now())::int AS count,
+         (extract(epoch FROM now() - min(x.ready_at) FILTER (WHERE x.ready_at <= now())))::float8 AS "dueAgeSeconds"
   FROM (
-    SELECT n.status, n.due_at FROM notifications n
-    WHERE n.channel = l.channel AND n.priority = l.priority AND n.due_at IS NOT NULL
-    ORDER BY n.due_at LIMIT $3::int) AS x) AS d
-LEFT JOIN LATERAL (
-  SELECT n.due_at FROM notifications n
-  WHERE n.channel = l.channel AND n.priority = l.priority AND n.due_at <= now() AND n.status IN ('ACCEPTED', 'QUEUED')
-  ORDER BY n.due_at LIMIT 1) AS o ON true`,
+    SELECT n.status, n.ready_at FROM notifications n
+    WHERE n.channel = l.channel AND n.priority = l.priority AND n.due_at IS NOT NULL AND n.status <> 'SENDING'
+    ORDER BY n.due_at LIMIT $3::int) AS x) AS d`,
 }
 
 /** Signs of life of the processes that work on queues, and how much waits for them. */

@@ -106,7 +106,8 @@ u AS (
     due_at = CASE WHEN n.attempt_count < n.max_attempts AND n.expires_at > now()
       THEN LEAST(now() + $2::float8 * interval '1 ms', n.expires_at) END,
     next_retry_at = CASE WHEN n.attempt_count < n.max_attempts AND n.expires_at > now()
-      THEN LEAST(now() + $2::float8 * interval '1 ms', n.expires_at) END
+      THEN LEAST(now() + $2::float8 * interval '1 ms', n.expires_at) END,
+    ready_at = now() + $2::float8 * interval '1 ms'
   WHERE n.id = ANY(ARRAY(SELECT id FROM s))
   RETURNING n.id, n.channel, n.priority, n.attempt_count, n.generation, n.status, n.reason, n.next_retry_at),
 a AS (

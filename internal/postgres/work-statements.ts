@@ -107,7 +107,8 @@ u AS (
     provider_message_id = COALESCE(l.provider_message_id, n.provider_message_id),
     max_attempts = n.max_attempts + CASE WHEN l.status = 'QUEUED' AND NOT l.burns THEN 1 ELSE 0 END,
     due_at = CASE WHEN l.status = 'QUEUED' THEN l.due END,
-    next_retry_at = CASE WHEN l.status = 'QUEUED' THEN l.due END, updated_at = now()
+    next_retry_at = CASE WHEN l.status = 'QUEUED' THEN l.due END,
+    ready_at = CASE WHEN l.status = 'QUEUED' THEN l.due ELSE n.ready_at END, updated_at = now()
   FROM l WHERE n.id = l.id
   RETURNING n.id, n.attempt_count, n.generation, n.status, n.reason, n.next_retry_at, l.outcome, l.provider,
     l.status_code, l.error_code, l.error_message, l.response_excerpt, l.duration_ms),
@@ -168,7 +169,7 @@ l AS (
   FROM notifications n JOIN m ON n.id = m.id AND n.lease_token = m.expected
   WHERE n.status = 'QUEUED' FOR UPDATE OF n SKIP LOCKED)
 UPDATE notifications n SET due_at = l.due, next_retry_at = CASE WHEN n.next_retry_at IS NOT NULL THEN l.due END,
-  publish_count = 0, lease_token = n.lease_token + 1, updated_at = now()
+  ready_at = l.due, publish_count = 0, lease_token = n.lease_token + 1, updated_at = now()
 FROM l WHERE n.id = l.id RETURNING n.id`,
 }
 
@@ -183,6 +184,7 @@ l AS (
   WHERE n.status = 'SENDING' ORDER BY n.id FOR UPDATE OF n)
 UPDATE notifications n SET status = 'QUEUED', attempt_count = n.attempt_count - 1, lease_token = n.lease_token + 1,
   lease_until = NULL, lease_owner = NULL, due_at = LEAST(now() + interval '${releasedDueMs} ms', n.expires_at),
+  ready_at = now(),
   updated_at = now()
 FROM l WHERE n.id = l.id RETURNING n.id`,
 }
