@@ -25,9 +25,10 @@ function isHeartbeat(value: unknown): value is Heartbeat {
 
 async function ask(): Promise<number> {
   const environment = readEnvironment()
-  const port = environment['API_PORT'] ?? environment['APP_PORT'] ?? environment['PORT'] ?? '8080'
-  const base = environment['ENGINE_URL'] ?? `http://127.0.0.1:${port}`
-  const key = environment['MANAGEMENT_API_KEY'] ?? environment['API_KEY'] ?? ''
+  // As in the settings of the engine, an empty value counts as not set.
+  const first = (...names: readonly string[]) => names.map((name) => environment[name]?.trim()).find(Boolean)
+  const base = first('ENGINE_URL') ?? `http://127.0.0.1:${first('API_PORT', 'APP_PORT', 'PORT') ?? '8080'}`
+  const key = first('MANAGEMENT_API_KEY', 'API_KEY') ?? ''
   const response = await fetch(new URL('/v1/queue/heartbeat', base), {
     headers: key === '' ? {} : { authorization: `Bearer ${key}` },
     signal: AbortSignal.timeout(timeoutMs),

@@ -60,6 +60,8 @@ const badSingles: readonly Line[] = [
   ['another forbidden key', { ...plain, metadata: { constructor: 1 } }, 'metadata.constructor', 'forbidden_key'],
   ['33 levels', { ...plain, metadata: { deep: nested(31) } }, `metadata.deep${'[0]'.repeat(30)}`, 'too_deep'],
   ['more than 10,000 values', { ...plain, extra: Array.from({ length: 10_000 }, () => 1) }, 'body', 'too_many_values'],
+  ['a heap of brackets', '['.repeat(500_000), 'body', 'too_complex'],
+  ['a heap of values', `[${'1,'.repeat(100_000)}1]`, 'body', 'too_complex'],
   ['an empty body', '', 'body', 'empty'],
   ['invalid JSON', '{"channel": "SMS", "recipient": secret-recipient}', 'body', 'invalid_json'],
   ['half a JSON', '{"channel": "SMS"', 'body', 'invalid_json'],

@@ -1,7 +1,8 @@
 import { OverloadedError } from '../domain/errors.ts'
+import type { Telemetry } from '../port/telemetry.ts'
 import type { Ctx } from './context.ts'
 import { quote } from './describe.ts'
-import { guardJson, type JsonLimits } from './json-guard.ts'
+import { guardJson, isParseable, type JsonLimits } from './json-guard.ts'
 import { HttpProblem, invalidField } from './problem.ts'
 
 export interface BodyLimits extends JsonLimits {
@@ -11,27 +12,41 @@ export interface BodyLimits extends JsonLimits {
 export const singleBodyLimits: BodyLimits = { bytesMax: 1024 * 1024, depthMax: 32, nodesMax: 10_000 }
 export const batchBodyLimits: BodyLimits = { bytesMax: 10 * 1024 * 1024, depthMax: 32, nodesMax: 200_000 }
 
-/** Bodies declared no longer than this are read in one go and not counted against the budget. */
-const smallBodyBytes = 64 * 1024
+/**
+ * Bodies declared no longer than this are read in one go and not counted against the budget: together they are bounded by
+ * the requests that may be under way.
+ */
+const smallBodyBytes = 16 * 1024
 
 /** Bounds the memory of large bodies under way. Bytes count as they arrive: a declared length costs nobody anything. */
 export class BodyBudget {
   #bytes = 0
   readonly #bytesMax: number
+  readonly #telemetry: Pick<Telemetry, 'bound' | 'refused'>
 
   /** @param bytesMax over all requests at once. */
-  constructor(bytesMax: number) {
+  constructor(bytesMax: number, telemetry: Pick<Telemetry, 'bound' | 'refused'>) {
     this.#bytesMax = bytesMax
+    this.#telemetry = telemetry
   }
 
   /** @throws OverloadedError when the bound is reached. */
   take(bytes: number): void {
-    if (this.#bytes + bytes > this.#bytesMax) throw new OverloadedError('too many large bodies are under way')
+    if (this.#bytes + bytes > this.#bytesMax) {
+      this.#telemetry.refused('http_body_bytes', bytes)
+      throw new OverloadedError('too many large bodies are under way')
+    }
     this.#bytes += bytes
+    this.#show()
   }
 
   give(bytes: number): void {
     this.#bytes -= bytes
+    this.#show()
+  }
+
+  #show(): void {
+    this.#telemetry.bound('http_body_bytes', { inUse: this.#bytes, limit: this.#bytesMax })
   }
 }
 
@@ -122,6 +137,14 @@ const utf8 = new TextDecoder('utf-8', { fatal: true })
 
 function parseJson(bytes: Uint8Array, limits: BodyLimits): unknown {
   if (bytes.byteLength === 0) throw invalidField('body', 'empty', 'expected a JSON object, found an empty body')
+  if (!isParseable(bytes, limits)) {
+    const { depthMax, nodesMax } = limits
+    throw invalidField(
+      'body',
+      'too_complex',
+      `expected at most ${depthMax} levels and ${nodesMax} values, found far more`,
+    )
+  }
   let text: string
   try {
     text = utf8.decode(bytes)

@@ -4,6 +4,9 @@ import { invalidField } from './problem.ts'
 
 const pattern = /^1\.([ab])\.(\d{1,15})\.([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})\.([\w-]{11})$/
 
+/** The end of the year 2999, the last one that times of requests may name. */
+const createdAtMaxMs = Date.UTC(3000, 0, 1) - 1
+
 /** Opaque to clients: version, direction, createdAt in ms, id, and which filters it belongs to. */
 export function encodeCursor(position: KeysetPosition, filter: NotificationFilter): string {
   const direction = position.direction === 'after' ? 'a' : 'b'
@@ -16,7 +19,8 @@ export function decodeCursor(cursor: string, filter: NotificationFilter): Keyset
   const text = cursor.length <= 200 ? Buffer.from(cursor, 'base64url').toString('latin1') : ''
   const [, direction, createdAt, id, mark] = pattern.exec(text) ?? []
   // Decoding skips characters that are not base64url, so the cursor must also be the one that would be made.
-  if (id === undefined || Buffer.from(text).toString('base64url') !== cursor) {
+  const isDate = Number(createdAt) <= createdAtMaxMs
+  if (id === undefined || !isDate || Buffer.from(text).toString('base64url') !== cursor) {
     throw invalidField('cursor', 'invalid_cursor', 'expected meta.next or meta.prev of an earlier answer, or nothing')
   }
   if (mark !== filterMark(filter)) {

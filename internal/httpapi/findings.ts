@@ -9,12 +9,26 @@ export class Findings {
 
   /** `message` goes on after the path: `expected …, found …`. */
   error(path: string, code: string, message: string): void {
+    if (this.hasRoomForErrors) this.#errors.push({ path, code, message: `${path}: ${message}` })
     this.#errorCount++
-    if (this.#errors.length < listedErrorsMax) this.#errors.push({ path, code, message: `${path}: ${message}` })
   }
 
   warning(path: string, code: string, message: string): void {
-    if (this.#warnings.length < listedErrorsMax) this.#warnings.push({ path, code, message: `${path}: ${message}` })
+    if (this.hasRoomForWarnings) this.#warnings.push({ path, code, message: `${path}: ${message}` })
+  }
+
+  /** Asked before a text is made that costs something. */
+  get hasRoomForErrors(): boolean {
+    return this.#errors.length < listedErrorsMax
+  }
+
+  get hasRoomForWarnings(): boolean {
+    return this.#warnings.length < listedErrorsMax
+  }
+
+  /** `count` more errors that are not listed. */
+  unlisted(count: number): void {
+    this.#errorCount += count
   }
 
   get errorCount(): number {

@@ -33,6 +33,38 @@ export function textFault(text: string): { readonly code: string; readonly messa
   return null
 }
 
+const byte = {
+  quote: 0x22,
+  backslash: 0x5c,
+  comma: 0x2c,
+  openArray: 0x5b,
+  closeArray: 0x5d,
+  openObject: 0x7b,
+  closeObject: 0x7d,
+}
+
+/**
+ * Whether a text is worth parsing at all: one pass over the bytes, since parsing ten megabytes of brackets holds up the
+ * whole process for a second. Only what is far off is refused here; {@link guardJson} says precisely what is wrong.
+ */
+export function isParseable(bytes: Uint8Array, { depthMax, nodesMax }: JsonLimits): boolean {
+  let depth = 0
+  let separators = 0
+  let inString = false
+  for (let at = 0; at < bytes.length; at++) {
+    const one = bytes[at]
+    if (inString) {
+      if (one === byte.backslash) at++
+      else if (one === byte.quote) inString = false
+    } else if (one === byte.quote) inString = true
+    else if (one === byte.openArray || one === byte.openObject) {
+      if (++depth > depthMax * 2) return false
+    } else if (one === byte.closeArray || one === byte.closeObject) depth--
+    else if (one === byte.comma && ++separators > nodesMax * 2) return false
+  }
+  return true
+}
+
 /** Walks a parsed body before anybody uses it. Returns the first thing that is wrong, or null. */
 export function guardJson(root: unknown, limits: JsonLimits): FieldError | null {
   const path: PathPart[] = []

@@ -75,7 +75,12 @@ export function reportUnknown(
   strict: boolean,
   findings: Findings,
 ): void {
-  for (const name of unknown) {
+  for (const [index, name] of unknown.entries()) {
+    // A suggestion costs a comparison with every known name: only for what is shown.
+    if (strict ? !findings.hasRoomForErrors : !findings.hasRoomForWarnings) {
+      if (strict) findings.unlisted(unknown.length - index)
+      return
+    }
     const path = formatPath([...at, name])
     const hint = didYouMean(name, known)
     if (strict) findings.error(path, 'unknown_field', `expected a known field, found ${quote(name, 64)}${hint}`)

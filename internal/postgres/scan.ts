@@ -4,6 +4,7 @@ import type { PostgresPool } from './pool.ts'
 import { laneArrays, toLane } from './rows.ts'
 import {
   countDueStatement,
+  expediteStatement,
   expireDueStatement,
   nextDueStatement,
   releaseDueStatement,
@@ -35,6 +36,22 @@ export async function expireDue(pool: PostgresPool, lanes: readonly Lane[], limi
 export async function sweepOrphans(pool: PostgresPool, limit: number, backoffMs: number): Promise<readonly Orphan[]> {
   const rows = await pool.run(sweepOrphansStatement, [limit, backoffMs])
   return rows.map((row) => ({ ...toLane(row), id: row.id, status: row.status, reason: row.reason }))
+}
+
+/** Rows per statement: well within its time-out. */
+const expediteGroup = 5_000
+
+/**
+ * Makes every QUEUED row that waits for no retry due now, because whatever was published is lost: a broker inside the
+ * process has just been started. Returns how many there were.
+ */
+export async function expedite(pool: PostgresPool): Promise<number> {
+  let moved = 0
+  for (;;) {
+    const { length } = await pool.run(expediteStatement, [expediteGroup])
+    moved += length
+    if (length < expediteGroup) return moved
+  }
 }
 
 export async function nextDueInMs(pool: PostgresPool, lanes: readonly Lane[]): Promise<number | null> {

@@ -49,11 +49,14 @@ export function headerOf(headers: ResponseHeaders, name: string): string | null 
   return (Array.isArray(value) ? value[0] : value) ?? null
 }
 
-/** The id the target gave: `X-Request-ID` or `X-Correlation-ID`, else `messageId` of a JSON body. */
-export function messageIdOf(headers: ResponseHeaders, body: ResponseBody): string | null {
+/**
+ * The id the target gave: `X-Request-ID` or `X-Correlation-ID`, else `messageId` of a JSON body.
+ * @param sentId what the request carried under those names: an echo of it is no id of the target's.
+ */
+export function messageIdOf(headers: ResponseHeaders, body: ResponseBody, sentId: string): string | null {
   for (const name of ['x-request-id', 'x-correlation-id']) {
     const id = cleanText(headerOf(headers, name) ?? '', messageIdMax)
-    if (id !== '') return id
+    if (id !== '' && id !== cleanText(sentId, messageIdMax)) return id
   }
   if (!body.complete || body.bytes[0] !== 0x7b) return null // only an object can have one: 0x7b is "{"
   return cleanText(messageIdInJson(decode(body.bytes)), messageIdMax) || null

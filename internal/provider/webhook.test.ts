@@ -125,6 +125,7 @@ describe('WebhookProvider takes an answer', () => {
   it.each([
     [{ 'x-request-id': 'h1', 'x-correlation-id': 'h2' }, '{"messageId":"b"}', 'h1'],
     [{ 'x-correlation-id': 'h2' }, '{"messageId":"b"}', 'h2'],
+    [{ 'x-request-id': 'corr-1', 'x-correlation-id': 'corr-1' }, '{"messageId":"b"}', 'b'],
     [{}, '{"messageId":"b"}', 'b'],
     [{}, '{"messageId":42}', '42'],
     [{}, '{"messageId":"a\\u0000b\\ud800"}', 'a b\ufffd'],

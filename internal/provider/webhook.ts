@@ -149,7 +149,7 @@ export class WebhookProvider implements Provider, Component {
       {
         statusCode,
         retryAfter: headerOf(headers, 'retry-after'),
-        providerMessageId: messageIdOf(headers, read),
+        providerMessageId: messageIdOf(headers, read, message.correlationId),
         responseExcerpt: excerptOf(headers, read, [message.recipient, message.content]),
       },
       this.#clock.now(),

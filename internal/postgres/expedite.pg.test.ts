@@ -1,0 +1,26 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { aLease, failing, makeNew, settlementOf, storeOne } from '../port/conformance/notification-store.suite.ts'
+import { openTestDatabase, type TestDatabase } from '../testkit/database.ts'
+
+describe('expedite', () => {
+  let database: TestDatabase
+  beforeAll(async () => {
+    database = await openTestDatabase()
+  })
+  afterAll(() => database.drop())
+
+  it('makes what waits for a worker due now; schedules, retries and claims keep their time', async () => {
+    const { store } = database
+    await store.accept([Array.from({ length: 3 }, () => makeNew({ channel: 'PUSH' }))])
+    await storeOne(store, { channel: 'EMAIL', scheduledAt: new Date(Date.now() + 3_600_000) })
+    const [retried, claimed] = [await storeOne(store, { channel: 'SMS' }), await storeOne(store, { channel: 'SMS' })]
+    const [claim] = await store.claim([retried.ref], aLease())
+    if (claim === undefined) throw new Error('one claim expected')
+    await store.settle([settlementOf(claim, failing('transient'))])
+    await store.claim([claimed.ref], aLease())
+    expect(await store.expedite()).toBe(3)
+    const lanes = (['SMS', 'EMAIL', 'PUSH'] as const).map((channel) => ({ channel, priority: 'NORMAL' }) as const)
+    expect(await store.countDue(lanes, 10)).toEqual([{ channel: 'PUSH', priority: 'NORMAL', count: 3 }])
+    expect(await store.expedite()).toBe(0)
+  })
+})
