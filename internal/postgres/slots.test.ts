@@ -24,17 +24,19 @@ describe('slots', () => {
     expect(last()).toEqual({ inUse: 0, waiting: 0 })
   })
 
-  it('refuse at once when the line is full, but never what is vital', async () => {
+  it('refuse at once when the line is full, but never what is vital, which goes first', async () => {
     const { slots, last } = setup(1)
     await slots.acquire(false)
-    const waiting = slots.acquire(false)
+    const order: string[] = []
+    const waiting = slots.acquire(false).then(() => order.push('waiting'))
     await expect(slots.acquire(false)).rejects.toMatchObject({ code: 'overloaded' })
-    const vital = slots.acquire(true)
+    const vital = slots.acquire(true).then(() => order.push('vital'))
     expect(last()).toEqual({ inUse: 1, waiting: 2 })
     slots.release()
-    await waiting
-    slots.release()
     await vital
+    slots.release()
+    await waiting
+    expect(order).toEqual(['vital', 'waiting'])
   })
 
   it('are not waited for longer than the bound, and the line forgets who left', async () => {
