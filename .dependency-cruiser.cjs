@@ -66,7 +66,7 @@ module.exports = {
     {
       name: 'testkit-is-for-tests',
       severity: 'error',
-      from: { pathNot: [tests, '^cmd/test/', '^vitest\\.config\\.ts$'] },
+      from: { pathNot: [tests, '^cmd/(test|chaos)/', '^vitest\\.config\\.ts$'] },
       to: { path: '^internal/testkit/|\\.suite\\.ts$|node_modules/vitest/' },
     },
     only('hono', 'httpapi'),

@@ -2,6 +2,7 @@ import { defineConfig } from 'vitest/config'
 
 /** Suffixes say what a test needs: `.pg`, `.amqp`, `.redis` a server, `.e2e` running processes (one file at a time). */
 const needsServer = ['**/*.{pg,amqp,redis}.test.ts']
+const setupFiles = ['internal/testkit/seed.setup.ts']
 const e2e = ['cmd/{e2e,chaos}/**/*.e2e.test.ts']
 
 export default defineConfig({
@@ -13,8 +14,16 @@ export default defineConfig({
       reporter: ['text-summary', 'lcov', 'json-summary'],
     },
     projects: [
-      { test: { name: 'unit', include: ['{cmd,internal}/**/*.test.ts'], exclude: [...needsServer, ...e2e] } },
-      { test: { name: 'services', include: needsServer, testTimeout: 30_000, hookTimeout: 60_000 } },
+      {
+        test: {
+          name: 'unit',
+          include: ['{cmd,internal}/**/*.test.ts'],
+          exclude: [...needsServer, ...e2e],
+          setupFiles,
+          testTimeout: 20_000,
+        },
+      },
+      { test: { name: 'services', include: needsServer, setupFiles, testTimeout: 30_000, hookTimeout: 60_000 } },
       {
         test: {
           name: 'e2e',

@@ -3,6 +3,7 @@ import { text } from 'node:stream/consumers'
 import { Hono } from 'hono'
 import { afterEach, describe, expect, it, vi } from 'vitest'
 import { systemClock } from '../lifecycle/system-clock.ts'
+import { RecordingTelemetry } from '../testkit/telemetry.ts'
 import { type LogLine, memoryLogger, plain, setup } from './app.suite.ts'
 import { Readiness } from './health.ts'
 import { HttpServer, type HttpServerDeps } from './server.ts'
@@ -12,14 +13,18 @@ afterEach(async () => {
   await Promise.all(running.splice(0).map((server) => server.stop()))
 })
 
-async function serve(app: HttpServerDeps['app'], settings: { port?: number; drainMs?: number } = {}) {
+async function serve(
+  app: HttpServerDeps['app'],
+  settings: { port?: number; drainMs?: number; connectionsMax?: number } = {},
+) {
   const lines: LogLine[] = []
   const readiness = new Readiness()
-  const deps = { app, readiness, logger: memoryLogger(lines), clock: systemClock }
+  const telemetry = new RecordingTelemetry()
+  const deps = { app, readiness, logger: memoryLogger(lines), clock: systemClock, telemetry }
   const server = new HttpServer(deps, { host: '127.0.0.1', port: 0, ...settings })
   running.push(server)
   await server.start()
-  return { server, readiness, lines, url: `http://127.0.0.1:${server.port}` }
+  return { server, readiness, lines, telemetry, url: `http://127.0.0.1:${server.port}` }
 }
 
 /** An app whose requests to /slow end when told. */
@@ -107,10 +112,32 @@ describe('HttpServer', () => {
     expect([response.status, response.headers.get('connection')]).toEqual([200, 'close'])
   })
 
+  it('answers 503 on connections past the bound, closes them, and serves again when there is room', async () => {
+    const { server, url, telemetry } = await serve(slowApp().app, { connectionsMax: 1 })
+    const held = await open(server.port)
+    held.write('GET /fast HTTP/1.1\r\nHost: x\r\n\r\n')
+    await new Promise((resolve) => held.once('data', resolve))
+    const answer = await raw(server.port, 'GET /fast HTTP/1.1\r\nHost: x\r\n\r\n')
+    expect(answer).toMatch(/^HTTP\/1.1 503 /)
+    expect(answer).toMatch(/^Retry-After: 1\r$/m)
+    expect(answer).toMatch(/^Connection: close\r$/m)
+    expect(telemetry.calls.refused).toEqual([['http_connections', 1]])
+    held.destroy()
+    await vi.waitFor(async () => expect((await fetch(`${url}/fast`)).status).toBe(200))
+    expect(telemetry.calls.bound).toContainEqual(['http_connections', { inUse: 1, limit: 1 }])
+  })
+
   it('can be stopped twice, and before start', async () => {
     const { server } = await serve(slowApp().app)
     await Promise.all([server.stop(), server.stop()])
-    const deps = { app: slowApp().app, readiness: new Readiness(), logger: memoryLogger([]), clock: systemClock }
+    const telemetry = new RecordingTelemetry()
+    const deps = {
+      app: slowApp().app,
+      readiness: new Readiness(),
+      logger: memoryLogger([]),
+      clock: systemClock,
+      telemetry,
+    }
     await new HttpServer(deps, { host: '127.0.0.1', port: 0 }).stop()
   })
 

@@ -3,14 +3,28 @@ import type { Duplex } from 'node:stream'
 import { getRequestListener } from '@hono/node-server'
 import type { Component } from '../lifecycle/component.ts'
 import type { Clock } from '../port/clock.ts'
-import type { Logger } from '../port/telemetry.ts'
+import type { Logger, Telemetry } from '../port/telemetry.ts'
+import { ConnectionBound } from './connection-bound.ts'
 import { type Readiness, within } from './health.ts'
+import {
+  connectionRefusal,
+  expectationRefusal,
+  hostOfOldClients,
+  pipelineRefusal,
+  type Refusal,
+  refusalOfHost,
+  refuse,
+  refusedResponse,
+  refuseLast,
+  refuseOnSocket,
+} from './refusals.ts'
 
 export interface HttpServerDeps {
   readonly app: { fetch(request: Request, env: object): Response | Promise<Response> }
   readonly readiness: Pick<Readiness, 'setStopping'>
   readonly logger: Logger
   readonly clock: Pick<Clock, 'timeout'>
+  readonly telemetry: Pick<Telemetry, 'bound' | 'refused'>
 }
 
 export interface HttpServerSettings {
@@ -19,20 +33,49 @@ export interface HttpServerSettings {
   readonly port: number
   /** How long requests under way may take to end at a stop; then their connections are cut. Default 5 s. */
   readonly drainMs?: number
-  /** Connections at once; more are closed at once. Default 10,000. */
+  /** Connections at once; more are answered 503 and closed. Default 10,000. */
   readonly connectionsMax?: number
+  /** Requests under way at once on one connection; more are answered 503. Default 64. */
+  readonly pipelinedMax?: number
+  /** What is left out keeps its default. */
+  readonly timeouts?: Partial<HttpTimeouts>
+}
+
+/** How long a connection may take, in milliseconds. Connections that take longer are answered 408, or cut. */
+export interface HttpTimeouts {
+  /** From the first byte, or from connecting, to the end of the headers. Default 10 s. */
+  readonly headersMs: number
+  /** To the end of the body. Default 15 s. */
+  readonly requestMs: number
+  /** Idle between two requests. Longer than usual load balancers wait (60 s), so the balancer closes first. Default 65 s. */
+  readonly keepAliveMs: number
+  /**
+   * Without a byte either way while a request is under way: a client that does not read its answers would hold them in
+   * memory for ever. Longer than any answer takes to make. Default 60 s.
+   */
+  readonly stalledMs: number
+  /** Pause between two looks for late requests. Default 2 s. */
+  readonly checkEveryMs: number
 }
 
 const drainMsDefault = 5_000
 const connectionsMaxDefault = 10_000
+const pipelinedMaxDefault = 64
 
-/** Slow senders are cut; idle connections outlive those of usual load balancers (60 s), so the balancer closes first. */
-const timeouts = {
-  headersTimeout: 10_000,
-  requestTimeout: 15_000,
-  keepAliveTimeout: 65_000,
-  connectionsCheckingInterval: 2_000,
-  maxHeaderSize: 16 * 1024,
+const timeoutsDefault: HttpTimeouts = {
+  headersMs: 10_000,
+  requestMs: 15_000,
+  keepAliveMs: 65_000,
+  stalledMs: 60_000,
+  checkEveryMs: 2_000,
+}
+
+const headersMaxBytes = 16 * 1024
+
+/** The requests of one connection, which may come before the earlier ones are answered. */
+interface Pipeline {
+  underWay: number
+  last: ServerResponse
 }
 
 /** The listening socket. Stops in this order: unready, no new connections, requests under way end, the rest is cut. */
@@ -40,22 +83,35 @@ export class HttpServer implements Component {
   readonly name = 'http'
   readonly #deps: HttpServerDeps
   readonly #settings: HttpServerSettings
+  readonly #timeouts: HttpTimeouts
   readonly #server: Server
   readonly #underWay = new Set<ServerResponse>()
+  readonly #pipelines = new WeakMap<Duplex, Pipeline>()
+  readonly #refused = new WeakSet<Duplex>()
   #stopping = false
   #stopped: Promise<void> | null = null
 
   constructor(deps: HttpServerDeps, settings: HttpServerSettings) {
     this.#deps = deps
     this.#settings = settings
-    const listener = getRequestListener((request, env) => deps.app.fetch(request, env), { errorHandler: refuseRequest })
-    this.#server = createServer(timeouts, (incoming, outgoing) => {
-      this.#watch(outgoing)
+    this.#timeouts = { ...timeoutsDefault, ...settings.timeouts }
+    const pipelinedMax = settings.pipelinedMax ?? pipelinedMaxDefault
+    const listener = getRequestListener((request, env) => deps.app.fetch(request, env), {
+      hostname: hostOfOldClients,
+      errorHandler: (error) => this.#answerFailure(error),
+    })
+    this.#server = createServer(serverOptions(this.#timeouts), (incoming, outgoing) => {
+      if (connections.isSurplus(incoming.socket)) return refuseLast(outgoing, connectionRefusal)
+      const refusal = this.#watch(outgoing) > pipelinedMax ? pipelineRefusal : refusalOfHost(incoming)
+      if (refusal !== null) return refuse(outgoing, refusal)
       // The listener answers its own errors; what escapes belongs to one connection and must not end the process.
       listener(incoming, outgoing).catch((error: unknown) => this.#abandon(incoming, error))
     })
-    this.#server.maxConnections = settings.connectionsMax ?? connectionsMaxDefault
-    this.#server.on('clientError', answerClientError)
+    this.#server.timeout = this.#timeouts.stalledMs
+    const connectionsMax = settings.connectionsMax ?? connectionsMaxDefault
+    const connections = new ConnectionBound(this.#server, connectionsMax, deps.telemetry)
+    this.#server.on('checkExpectation', (_incoming, outgoing) => refuse(outgoing, expectationRefusal))
+    this.#server.on('clientError', (error: NodeJS.ErrnoException, socket) => this.#refuseRest(error, socket))
   }
 
   /** @throws Error that names API_PORT when the port cannot be had. */
@@ -88,7 +144,9 @@ export class HttpServer implements Component {
   beginStop(): void {
     this.#stopping = true
     this.#deps.readiness.setStopping()
-    for (const outgoing of this.#underWay) closeAfter(outgoing)
+    for (const outgoing of this.#underWay) {
+      if (this.#pipelines.get(outgoing.req.socket)?.last === outgoing) closeAfter(outgoing)
+    }
   }
 
   stop(): Promise<void> {
@@ -112,14 +170,61 @@ export class HttpServer implements Component {
     }
   }
 
-  #watch(outgoing: ServerResponse): void {
+  /** @returns how many requests are under way on the connection, this one included. */
+  #watch(outgoing: ServerResponse): number {
+    const { socket } = outgoing.req
+    const pipeline = this.#pipelines.get(socket) ?? { underWay: 0, last: outgoing }
+    this.#pipelines.set(socket, pipeline)
+    pipeline.underWay++
     this.#underWay.add(outgoing)
-    outgoing.once('close', () => this.#underWay.delete(outgoing))
-    if (this.#stopping) closeAfter(outgoing)
+    outgoing.once('close', () => {
+      pipeline.underWay--
+      this.#underWay.delete(outgoing)
+    })
+    if (this.#stopping) {
+      // The answer that closes the connection must be its last one, or those behind it would never be sent.
+      if (!pipeline.last.headersSent) pipeline.last.removeHeader('Connection')
+      closeAfter(outgoing)
+    }
+    pipeline.last = outgoing
+    return pipeline.underWay
+  }
+
+  /**
+   * What the parser refuses ends its connection. Requests that came whole before it are answered first: on the bare
+   * socket, the refusal would be taken for the answer to one of them.
+   */
+  #refuseRest(error: NodeJS.ErrnoException, socket: Duplex): void {
+    if (this.#refused.has(socket)) return // the parser complains again about every further chunk
+    this.#refused.add(socket)
+    const last = this.#pipelines.get(socket)?.last
+    const isAnswered = last !== undefined && !last.req.complete && last.writableEnded
+    const finish = () => {
+      if (isAnswered) socket.end(() => socket.destroy())
+      else answerParserError(error, socket, this.#timeouts)
+    }
+    let waitsFor = 0
+    for (const outgoing of this.#underWay) {
+      if (outgoing.req.socket !== socket || !(outgoing.req.complete || outgoing.writableEnded)) continue
+      waitsFor++
+      outgoing.once('close', () => {
+        waitsFor--
+        if (waitsFor === 0) finish()
+      })
+    }
+    if (waitsFor === 0) finish()
+  }
+
+  #answerFailure(error: unknown): Response {
+    const response = refusedResponse(error)
+    if (response.status >= 500) {
+      this.#deps.logger.error('http request failed outside the app', { errorName: nameOf(error) })
+    }
+    return response
   }
 
   #abandon(incoming: IncomingMessage, error: unknown): void {
-    this.#deps.logger.error('http connection failed', { errorName: error instanceof Error ? error.name : typeof error })
+    this.#deps.logger.error('http connection failed', { errorName: nameOf(error) })
     incoming.destroy()
   }
 }
@@ -144,39 +249,34 @@ function listenError(error: NodeJS.ErrnoException, host: string, port: number): 
   return new Error(`${where}: cannot listen (${error.code ?? error.name})`, { cause: error })
 }
 
-function problemText(status: number, code: string, title: string, detail: string): string {
-  const type = `urn:dispatch-engine:problem:${code}`
-  return JSON.stringify({ type, title, status, detail, code, error: detail })
-}
-
-/** Requests that never reach the app: a host or target that is not a valid URL. */
-function refuseRequest(error: unknown): Response {
-  const isRequest = error instanceof Error && error.name === 'RequestError'
-  const body = isRequest
-    ? problemText(400, 'invalid_request', 'The request is not valid', 'expected a valid Host header and request target')
-    : problemText(500, 'internal', 'Internal error', 'something went wrong here')
-  const headers = { 'content-type': 'application/problem+json; charset=utf-8' }
-  return new Response(body, { status: isRequest ? 400 : 500, headers })
-}
-
-const clientErrors: Readonly<Record<string, readonly [status: number, reason: string, detail: string]>> = {
-  HPE_HEADER_OVERFLOW: [431, 'Request Header Fields Too Large', 'expected at most 16 KiB of headers, found more'],
-  ERR_HTTP_REQUEST_TIMEOUT: [408, 'Request Timeout', 'expected the whole request within 15 s'],
-}
-
-/** What the parser refuses is answered on the bare socket, then closed. */
-function answerClientError(error: NodeJS.ErrnoException, socket: Duplex): void {
-  if (error.code === 'ECONNRESET' || !socket.writable) {
-    socket.destroy()
-    return
+function serverOptions({ headersMs, requestMs, keepAliveMs, checkEveryMs }: HttpTimeouts) {
+  return {
+    headersTimeout: headersMs,
+    requestTimeout: requestMs,
+    keepAliveTimeout: keepAliveMs,
+    connectionsCheckingInterval: checkEveryMs,
+    maxHeaderSize: headersMaxBytes,
+    requireHostHeader: false, // checked in the listener, where the refusal can be a problem document
   }
-  const [status, reason, detail] = clientErrors[error.code ?? ''] ?? [400, 'Bad Request', 'expected HTTP/1.1']
-  const body = problemText(status, 'invalid_request', reason, detail)
-  const headers = [
-    `HTTP/1.1 ${status} ${reason}`,
-    'Content-Type: application/problem+json; charset=utf-8',
-    `Content-Length: ${Buffer.byteLength(body)}`,
-    'Connection: close',
-  ]
-  socket.end(`${headers.join('\r\n')}\r\n\r\n${body}`, () => socket.destroy())
+}
+
+function nameOf(error: unknown): string {
+  return error instanceof Error ? error.name : typeof error
+}
+
+function answerParserError(error: NodeJS.ErrnoException, socket: Duplex, timeouts: HttpTimeouts): void {
+  if (error.code === 'ECONNRESET' || !socket.writable) socket.destroy()
+  else refuseOnSocket(socket, refusalOfParser(error.code, timeouts))
+}
+
+function refusalOfParser(code: string | undefined, { headersMs, requestMs }: HttpTimeouts): Refusal {
+  if (code === 'HPE_HEADER_OVERFLOW') {
+    const detail = `expected at most ${headersMaxBytes / 1024} KiB of headers, found more`
+    return { status: 431, reason: 'Request Header Fields Too Large', detail }
+  }
+  if (code === 'ERR_HTTP_REQUEST_TIMEOUT') {
+    const detail = `expected the headers within ${headersMs / 1_000} s and the whole request within ${requestMs / 1_000} s`
+    return { status: 408, reason: 'Request Timeout', detail }
+  }
+  return { status: 400, reason: 'Bad Request', detail: 'expected HTTP/1.1' }
 }
