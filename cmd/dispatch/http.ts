@@ -13,17 +13,21 @@ import { HttpServer } from '../../internal/httpapi/server.ts'
 import type { Clock } from '../../internal/port/clock.ts'
 import type { HealthCheck, HeartbeatStore } from '../../internal/port/health.ts'
 import type { NotificationStore } from '../../internal/port/notification-store.ts'
-import type { Logger } from '../../internal/port/telemetry.ts'
+import type { ParkedMessages } from '../../internal/port/parked.ts'
+import type { StandInFor } from '../../internal/port/telemetry.ts'
+import type { PinoLogger } from '../../internal/telemetry/logger.ts'
 import type { Metrics } from '../../internal/telemetry/metrics.ts'
 
 export interface HttpInput {
   readonly store: NotificationStore
   readonly heartbeat: HeartbeatStore
   readonly checks: readonly HealthCheck[]
+  readonly parked: ParkedMessages
+  readonly dispatchWithout: () => readonly StandInFor[]
   readonly publish: Publish
   readonly wakeScanIn: (ms: number) => void
   readonly telemetry: Metrics
-  readonly logger: Logger
+  readonly logger: PinoLogger
   readonly clock: Clock
   readonly version: string
   readonly role: string
@@ -38,6 +42,7 @@ export function makeHttp(config: Config, input: HttpInput): { readonly server: H
   const { store, publish, wakeScanIn, telemetry, logger, clock } = input
   const readiness = new Readiness()
   const hash = (text: string) => createHash('sha256').update(text).digest('hex')
+  const showLog = logWatch(logger, telemetry)
   const app = makeApp(
     {
       accept: makeAccept({ store, publish, telemetry, clock, newId: () => v7(), hash, wakeScanIn }, acceptSettings),
@@ -46,7 +51,12 @@ export function makeHttp(config: Config, input: HttpInput): { readonly server: H
       queries: makeQueries(store),
       checks: input.checks,
       heartbeat: input.heartbeat,
-      metricsText: () => telemetry.metricsText(),
+      parked: input.parked,
+      dispatchWithout: input.dispatchWithout,
+      metricsText: () => {
+        showLog()
+        return telemetry.metricsText()
+      },
       readiness,
       telemetry,
       logger,
@@ -63,6 +73,20 @@ export function makeHttp(config: Config, input: HttpInput): { readonly server: H
       tenant: defaultTenant,
     },
   )
-  const server = new HttpServer({ app, readiness, logger, clock }, { host: config.http.host, port: config.http.port })
+  const server = new HttpServer(
+    { app, readiness, logger, clock, telemetry },
+    { host: config.http.host, port: config.http.port },
+  )
   return { server }
+}
+
+/** The logger is there before any metric, so it is asked when somebody looks. */
+function logWatch(logger: PinoLogger, telemetry: Metrics): () => void {
+  let told = 0
+  return () => {
+    const { waitingBytes, waitingBytesMax, dropped } = logger.backlog
+    telemetry.bound('log_bytes', { inUse: waitingBytes, limit: waitingBytesMax })
+    telemetry.refused('log_bytes', dropped - told)
+    told = dropped
+  }
 }

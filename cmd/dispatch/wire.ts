@@ -1,4 +1,5 @@
 import type { Config } from '../../internal/config/config.ts'
+import { Degradation } from '../../internal/dispatch/degradation.ts'
 import { makeDeliver } from '../../internal/dispatch/deliver.ts'
 import { makePublish } from '../../internal/dispatch/publish.ts'
 import { makeScan } from '../../internal/dispatch/scan.ts'
@@ -9,15 +10,19 @@ import { channels } from '../../internal/domain/notification.ts'
 import type { Component } from '../../internal/lifecycle/component.ts'
 import { makePoller } from '../../internal/lifecycle/poller.ts'
 import { systemClock as clock } from '../../internal/lifecycle/system-clock.ts'
+import type { NotificationStore } from '../../internal/port/notification-store.ts'
 import type { Logger } from '../../internal/port/telemetry.ts'
 import { PostgresHealth } from '../../internal/postgres/health.ts'
 import { PostgresHeartbeatStore } from '../../internal/postgres/heartbeat-store.ts'
 import { DatabaseLink } from '../../internal/postgres/link.ts'
 import { PostgresNotificationStore } from '../../internal/postgres/notification-store.ts'
 import { PostgresPool } from '../../internal/postgres/pool.ts'
+import { expedite } from '../../internal/postgres/scan.ts'
 import { WebhookProvider } from '../../internal/provider/webhook.ts'
+import type { PinoLogger } from '../../internal/telemetry/logger.ts'
 import { Metrics } from '../../internal/telemetry/metrics.ts'
 import { prepareDatabase } from './database.ts'
+import { type Breaking, openFailpoints } from './failpoints.ts'
 import { makeHttp } from './http.ts'
 import { type Part, partsFor, roleName } from './roles.ts'
 import { startStep, stopStep } from './steps.ts'
@@ -27,7 +32,7 @@ import { watch } from './watch.ts'
 export interface WireInput {
   readonly databaseUrl: string
   readonly webhookUrl: string
-  readonly logger: Logger
+  readonly logger: PinoLogger
   /** Names this process in leases and heartbeats. */
   readonly instanceId: string
   readonly version: string
@@ -58,9 +63,12 @@ export function wire(config: Config, input: WireInput): Engine {
   const telemetry = new Metrics({ version, node: process.version })
   const parts = partsFor(config.roles)
   const role = roleName(config.roles)
-  const stores = openStores(config, input, telemetry)
-  const messages = openBroker(config, logger, telemetry)
-  const pace = openRateLimiter(config, logger, telemetry)
+  const breaking = openFailpoints(config, logger, clock)
+  const degradation = new Degradation({ logger, telemetry })
+  const observers = { logger, telemetry, degradation }
+  const stores = openStores(config, input, telemetry, breaking)
+  const messages = openBroker(config, observers, breaking)
+  const pace = openRateLimiter(config, observers)
   const { broker } = messages
   const { rateLimiter } = pace
   const publish = makePublish({ broker })
@@ -72,7 +80,10 @@ export function wire(config: Config, input: WireInput): Engine {
   const scanSettings = { ...config.scan, sweeps: parts.has('scan') }
   const scan =
     parts.has('scan') || parts.has('worker')
-      ? makeScan({ store: stores.side, rateLimiter, publish, clock, telemetry, logger, mayRelease }, scanSettings)
+      ? makeScan(
+          { store: stores.side, rateLimiter, publish, clock, telemetry, logger, mayRelease, random: Math.random },
+          scanSettings,
+        )
       : null
   const wakeScanIn = (ms: number) => scan?.wakeIn(ms)
   const giveUp = new AbortController()
@@ -84,6 +95,7 @@ export function wire(config: Config, input: WireInput): Engine {
         telemetry,
         wakeScanIn,
         giveUp: giveUp.signal,
+        breaking,
       })
     : null
   const checks = [stores.check, pace.check, messages.check]
@@ -91,6 +103,8 @@ export function wire(config: Config, input: WireInput): Engine {
     store: stores.main,
     heartbeat: stores.heartbeat,
     checks,
+    parked: messages.parked,
+    dispatchWithout: () => degradation.without,
     publish,
     wakeScanIn,
     telemetry,
@@ -100,38 +114,40 @@ export function wire(config: Config, input: WireInput): Engine {
     role,
     servesApi: parts.has('api'),
   })
+  const components = [
+    stopStep('pools', () => stores.close()),
+    startStep('database', () => prepareDatabase(config, input.databaseUrl, stores.pool, clock, logger)),
+    ...(config.broker.kind === 'memory' ? [startStep('left work', () => takeUpLeftWork(stores, logger))] : []),
+    ...messages.components,
+    ...pace.components,
+    // Before the workers, so that it stops after them: probes are answered, and say not ready, until the sends have ended.
+    http.server,
+    ...heartbeats(
+      parts,
+      stores,
+      { id: input.instanceId, role, inFlight: () => work?.worker.inFlight() ?? 0, shareAmong: pace.shareAmong },
+      logger,
+    ),
+    ...(watched === null ? [] : [watched.component]),
+    ...(work === null ? [] : [work.provider, work.worker]),
+    ...(scan === null ? [] : [scan]),
+    figures(stores, telemetry, logger),
+  ].map((component) => breaking.component(component))
   return {
+    components,
     stopping() {
       http.server.beginStop()
       // At once, not in their turn: no send may begin while others stop, and the sends under way need the whole budget.
       const onError = warnOf('early stop failed', logger)
-      work?.worker.stop().catch(onError)
-      scan?.stop().catch(onError)
+      const early = components.filter(({ name }) => name === 'worker' || name === 'scan')
+      for (const component of early) component.stop().catch(onError)
       const lastSettleMs = Math.max(0, config.shutdownTimeoutMs - closeReserveMs)
       void clock.sleep(lastSettleMs).then(() => giveUp.abort(new Error('stopping')))
     },
-    components: [
-      stopStep('pools', () => stores.close()),
-      startStep('database', () => prepareDatabase(config, input.databaseUrl, stores.pool, clock, logger)),
-      ...messages.components,
-      ...pace.components,
-      // Before the workers, so that it stops after them: probes are answered, and say not ready, until the sends have ended.
-      http.server,
-      ...heartbeats(
-        parts,
-        stores,
-        { id: input.instanceId, role, inFlight: () => work?.worker.inFlight() ?? 0, shareAmong: pace.shareAmong },
-        logger,
-      ),
-      ...(watched === null ? [] : [watched.component]),
-      ...(work === null ? [] : [work.provider, work.worker]),
-      ...(scan === null ? [] : [scan]),
-      figures(stores, telemetry, logger),
-    ],
   }
 }
 
-function openStores(config: Config, { databaseUrl, logger }: WireInput, telemetry: Metrics) {
+function openStores(config: Config, { databaseUrl, logger }: WireInput, telemetry: Metrics, breaking: Breaking) {
   const { schema, poolMax } = config.database
   const link = new DatabaseLink({ telemetry, logger })
   const pool = new PostgresPool(
@@ -146,8 +162,8 @@ function openStores(config: Config, { databaseUrl, logger }: WireInput, telemetr
   )
   return {
     pool,
-    main: new PostgresNotificationStore(pool, config),
-    side: new PostgresNotificationStore(sidePool, config),
+    main: breaking.store(new PostgresNotificationStore(pool, config)),
+    side: breaking.store(new PostgresNotificationStore(sidePool, config)),
     heartbeat: new PostgresHeartbeatStore(sidePool),
     check: new PostgresHealth(sidePool),
     async close() {
@@ -156,8 +172,15 @@ function openStores(config: Config, { databaseUrl, logger }: WireInput, telemetr
   }
 }
 
+/** A broker inside the process has lost what an earlier process published: its rows need not wait to be looked at again. */
+async function takeUpLeftWork({ pool }: Stores, logger: Logger): Promise<void> {
+  const count = await expedite(pool)
+  if (count > 0) logger.info('taking up what an earlier process left', { count })
+}
+
 interface WorkerParts extends Pick<Parameters<typeof makeWorker>[0], 'rateLimiter' | 'broker' | 'wakeScanIn'> {
-  readonly store: PostgresNotificationStore
+  readonly store: NotificationStore
+  readonly breaking: Breaking
   readonly telemetry: Metrics
   readonly giveUp: AbortSignal
 }
@@ -165,7 +188,7 @@ interface WorkerParts extends Pick<Parameters<typeof makeWorker>[0], 'rateLimite
 function openWorker(
   config: Config,
   { webhookUrl, logger, instanceId, version }: WireInput,
-  { store, telemetry, giveUp, ...others }: WorkerParts,
+  { store, telemetry, giveUp, breaking, ...others }: WorkerParts,
 ): { readonly worker: Worker; readonly provider: WebhookProvider } {
   const { concurrencyPerChannel: concurrency, jobTimeoutMs } = config.worker
   // Every channel sends to the same origin.
@@ -174,7 +197,7 @@ function openWorker(
   const common = { store, clock, telemetry, logger, wakeScanIn: others.wakeScanIn }
   const settle = makeSettle({ ...common, giveUp }, { maxInFlight: settlesInFlightMax })
   const deliver = makeDeliver(
-    { ...common, provider, settle, giveUp, random: Math.random },
+    { ...common, provider: breaking.provider(provider), settle, giveUp, random: Math.random },
     { jobTimeoutMs, retry: config.retry },
   )
   const worker = makeWorker(
@@ -204,7 +227,8 @@ function heartbeats(
     shareAmong((await heartbeat.findWorkers(heartbeatLivesSeconds)).length)
   }
   return [
-    stopStep('heartbeat row', () => heartbeat.leave(id)),
+    // Without PostgreSQL the row stays and ages out: no reason for an unclean stop.
+    stopStep('heartbeat row', () => heartbeat.leave(id).catch(warnOf('heartbeat row was not removed', logger))),
     makePoller('heartbeat', heartbeatMs, clock, beat, warnOf('heartbeat was not written', logger)),
   ]
 }

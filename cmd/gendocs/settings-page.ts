@@ -26,6 +26,7 @@ told otherwise. A server's address together with \`EMBEDDED=1\` is an error.
 \`DATABASE_URL\` takes both forms that PostgreSQL's own tools take: \`postgres://user:password@host:5432/name?sslmode=require\`, with
 characters such as \`@ / ? # %\` in the password percent-encoded, or \`host=… user=… password='with spaces' dbname=… sslmode=disable\`,
 with \`\\'\` and \`\\\\\` inside quotes. Several hosts are separated by commas. Unix sockets and bare IPv6 addresses are not supported.`,
+  Tests: 'Never for production. The points and what each action does there: [TESTING.md](TESTING.md#failpoints).',
   'Docker Compose': 'Read by `docker-compose.yml` for the containers it starts; the engine itself ignores them.',
 }
 

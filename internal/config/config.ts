@@ -1,3 +1,4 @@
+import type { FailpointRule } from '../domain/failpoint.ts'
 import type { Channel } from '../domain/notification.ts'
 import type { RetryPolicy } from '../domain/retry-policy.ts'
 import type { Role } from './roles.ts'
@@ -69,6 +70,11 @@ export interface Config {
   readonly shutdownTimeoutMs: number
   readonly startupTimeoutMs: number
   readonly production: boolean
+  /** Null = none, as everywhere but in tests. */
+  readonly failpoints: {
+    readonly rules: readonly FailpointRule[] /** null = any. */
+    readonly seed: number | null
+  } | null
   /** For the log at start; no secrets in it. */
   readonly warnings: readonly string[]
 }

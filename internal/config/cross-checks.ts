@@ -53,6 +53,12 @@ export const crossChecks: readonly CrossCheck[] = [
     isMet: (r, targets) => targets.builtIn.length === 0 || expandRoles(r.role.value).length === roles.length,
     advice: (_, targets) => `${targets.builtIn.join(', ')} needs APP_ROLE=all`,
   },
+  {
+    rule: '`FAILPOINTS` is not set where `NODE_ENV=production`: it breaks the process on purpose.',
+    about: (r) => [r.failpoints, r.nodeEnv],
+    isMet: (r) => (r.failpoints.value ?? []).length === 0 || r.nodeEnv.value !== 'production',
+    advice: () => 'failpoints are for tests, never for production',
+  },
 ]
 
 export function checkTogether(r: Readings, targets: Targets): readonly string[] {

@@ -12,6 +12,7 @@ export const groups = [
   'Retries and scan',
   'Keeping',
   'Database',
+  'Tests',
   'Docker Compose',
 ] as const
 export type Group = (typeof groups)[number]

@@ -1,4 +1,5 @@
-import { type Field, setting } from './field.ts'
+import { failpoints } from './failpoints.ts'
+import { type Field, openSetting, setting } from './field.ts'
 import { channelRates, dispatchFields } from './fields-dispatch.ts'
 import { processFields } from './fields-process.ts'
 import { boolean, identifier, integer, text } from './parsers.ts'
@@ -34,6 +35,25 @@ const database = {
   }),
 }
 
+const tests = {
+  failpoints: openSetting({
+    env: 'FAILPOINTS',
+    group: 'Tests',
+    parse: failpoints,
+    otherwise: 'off',
+    example: 'off',
+    help: 'Breaks the process on purpose, to test what happens then: send.before=kill@0.01;publish.before=drop#3. Refused where NODE_ENV=production.',
+  }),
+  failpointSeed: openSetting({
+    env: 'FAILPOINT_SEED',
+    group: 'Tests',
+    parse: integer(0, 4_294_967_295),
+    otherwise: 'another one at every start, said in the log',
+    example: '1',
+    help: 'Makes the chances of FAILPOINTS fall the same way again.',
+  }),
+}
+
 function composeSetting(env: string, written: string, help: string, secrecy: 'none' | 'all') {
   const parse = text('any text', 256)
   return setting({ env, group: 'Docker Compose', parse, default: written, help, secrecy, composeOnly: true })
@@ -48,7 +68,7 @@ const compose = {
 }
 
 /** Every setting but the rates of single channels, which are a list of their own. */
-export const fields = { ...processFields, ...dispatchFields, ...database, ...compose }
+export const fields = { ...processFields, ...dispatchFields, ...database, ...tests, ...compose }
 
 /** Every setting there is; the documentation orders them by group. */
 export const allFields: readonly Field[] = [...Object.values(fields), ...channelRates.map(({ field }) => field)]

@@ -56,6 +56,7 @@ describe('loadConfig', () => {
       brokerConsumerTimeoutMs: 1_800_000,
       shutdownTimeoutMs: 25_000,
       startupTimeoutMs: 60_000,
+      failpoints: null,
       production: false,
       warnings: [],
     })
@@ -246,7 +247,7 @@ describe('settings that must fit each other', () => {
 
   it('does not report a broken setting a second time', () => {
     expect(problemsOf({ ...servers, JOB_TIMEOUT: 'x', SHUTDOWN_TIMEOUT: '1s' })).toHaveLength(1)
-    expect(crossChecks).toHaveLength(5)
+    expect(crossChecks).toHaveLength(6)
   })
 
   it('warns of what is allowed but rarely meant', () => {

@@ -51,8 +51,14 @@ export function loadConfig(environment: Environment): Config {
     ...pacing(r),
     ...times(r),
     production: r.nodeEnv.value === 'production',
+    failpoints: failpointsOf(r),
     warnings: [...reader.warnings, ...warnTogether(r, targets), ...findTypos(environment)],
   }
+}
+
+function failpointsOf(r: Readings): Config['failpoints'] {
+  const rules = r.failpoints.value ?? []
+  return rules.length === 0 ? null : { rules, seed: r.failpointSeed.value }
 }
 
 function databaseConfig(target: DatabaseTarget, r: Readings): DatabaseConfig {

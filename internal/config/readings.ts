@@ -44,6 +44,8 @@ export function readAll(from: SettingsReader) {
     migrationsTable: from.read(fields.migrationsTable),
     poolMax: from.read(fields.poolMax),
     migrateOnStart: from.read(fields.migrateOnStart),
+    failpoints: from.readOpen(fields.failpoints),
+    failpointSeed: from.readOpen(fields.failpointSeed),
   }
 }
 
