@@ -47,7 +47,7 @@ export type Accept = (request: AcceptRequest) => Promise<AcceptedRequest>
 export interface AcceptDeps {
   readonly store: Pick<NotificationStore, 'accept' | 'findByIds'>
   readonly publish: Publish
-  readonly telemetry: Pick<Telemetry, 'accepted'>
+  readonly telemetry: Pick<Telemetry, 'accepted' | 'bound' | 'refused'>
   readonly clock: Pick<Clock, 'monotonicMs'>
   readonly newId: () => NotificationId
   /** Hex SHA-256. */
@@ -67,13 +67,19 @@ export interface AcceptSettings {
 const acceptWaitMaxMs = 10_000
 
 export function makeAccept(deps: AcceptDeps, settings: AcceptSettings): Accept {
+  const { telemetry, clock } = deps
+  const limit = settings.maxWaitingRows
   const store = makeGate(
     (requests: readonly (readonly NewNotification[])[]) => storeGroup(deps, requests),
     {
       maxWeight: batchItemsMax,
       maxInFlight: settings.maxInFlight,
-      maxWaiting: settings.maxWaitingRows,
-      patience: { maxWaitMs: acceptWaitMaxMs, nowMs: () => deps.clock.monotonicMs() },
+      maxWaiting: limit,
+      patience: { maxWaitMs: acceptWaitMaxMs, nowMs: () => clock.monotonicMs() },
+      watch: {
+        waiting: (rows) => telemetry.bound('accept_rows', { inUse: rows, limit }),
+        refused: (rows) => telemetry.refused('accept_rows', rows),
+      },
     },
     (items) => items.length,
   )

@@ -58,7 +58,7 @@ function setup(world: World = {}) {
         onSent()
       },
     },
-    { concurrency: world.concurrency ?? 100, leaseMs: 60_000, owner: 'test' },
+    { concurrency: world.concurrency ?? 100, leaseMs: 60_000, owner: 'test', readyMax: 100 },
   )
   const finishSend = async () => {
     ends.shift()?.()

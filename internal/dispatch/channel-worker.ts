@@ -5,7 +5,7 @@ import type { Delivery, Reference } from '../port/broker.ts'
 import type { Clock } from '../port/clock.ts'
 import type { Claimed, NotificationStore } from '../port/notification-store.ts'
 import type { RateLimiter } from '../port/rate-limiter.ts'
-import type { Logger, Telemetry } from '../port/telemetry.ts'
+import type { Bound, Logger, Telemetry } from '../port/telemetry.ts'
 import type { Deliver } from './deliver.ts'
 import { SendPermits } from './permits.ts'
 import { chunk } from './publish.ts'
@@ -16,7 +16,7 @@ export interface ChannelWorkerDeps {
   readonly rateLimiter: RateLimiter
   readonly deliver: Deliver
   readonly clock: Pick<Clock, 'monotonicMs' | 'sleep'>
-  readonly telemetry: Pick<Telemetry, 'claimed' | 'rateLimitWaited'>
+  readonly telemetry: Pick<Telemetry, 'claimed' | 'rateLimitWaited' | 'bound'>
   readonly logger: Logger
   readonly wakeScanIn: (ms: number) => void
 }
@@ -27,7 +27,15 @@ export interface ChannelWorkerSettings {
   readonly leaseMs: number
   /** Names this process in the lease. */
   readonly owner: string
+  /** Most references that the broker may have handed over unread; only shown. */
+  readonly readyMax: number
 }
+
+const boundsOf = {
+  SMS: { ready: 'ready_sms', unsettled: 'unsettled_sms' },
+  EMAIL: { ready: 'ready_email', unsettled: 'unsettled_email' },
+  PUSH: { ready: 'ready_push', unsettled: 'unsettled_push' },
+} as const satisfies Record<Channel, Readonly<Record<'ready' | 'unsettled', Bound>>>
 
 /** Claims under way at once: meanwhile slots become free and references arrive for the next, larger one. */
 const claimsInFlightMax = 2
@@ -105,6 +113,14 @@ export class ChannelWorker {
       this.#track(this.#begin(wanted))
     }
     if (this.#ready.size === 0 && this.#claimsInFlight === 0) this.#permits.forget()
+    this.#showBounds()
+  }
+
+  #showBounds(): void {
+    const { ready, unsettled } = boundsOf[this.#channel]
+    const { telemetry } = this.#deps
+    telemetry.bound(ready, { inUse: this.#ready.size, limit: this.#settings.readyMax })
+    telemetry.bound(unsettled, { inUse: this.#unsettled, limit: unsettledMax })
   }
 
   #mayBegin(): boolean {

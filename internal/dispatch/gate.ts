@@ -9,6 +9,15 @@ export interface GateSettings {
   readonly maxWaiting: number
   /** Items that nobody flushed for so long are refused: whoever waits for them has given up by then. */
   readonly patience?: { readonly maxWaitMs: number; readonly nowMs: () => number }
+  /** Told of every change. */
+  readonly watch?: GateWatch
+}
+
+export interface GateWatch {
+  /** Weight that waits for a flush. */
+  waiting(weight: number): void
+  /** Weight that was turned away. */
+  refused(weight: number): void
 }
 
 interface Waiting<Item, Result> {
@@ -44,6 +53,7 @@ export function makeGate<Item, Result>(
       const late = waiting.shift()
       if (late === undefined) return
       waitingWeight -= late.weight
+      settings.watch?.refused(late.weight)
       late.reject(new OverloadedError('waited too long for its turn'))
     }
   }
@@ -90,12 +100,14 @@ export function makeGate<Item, Result>(
         pump()
       })
     }
+    settings.watch?.waiting(waitingWeight)
   }
 
   return (item) =>
     new Promise<Result>((resolve, reject) => {
       const weight = weigh(item)
       if (waitingWeight > 0 && waitingWeight + weight > settings.maxWaiting) {
+        settings.watch?.refused(weight)
         reject(new OverloadedError(`${waitingWeight} items are waiting already, the bound is ${settings.maxWaiting}`))
         return
       }

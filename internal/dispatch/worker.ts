@@ -1,4 +1,5 @@
-import { type Channel, channels } from '../domain/notification.ts'
+import { type Channel, channels, priorities } from '../domain/notification.ts'
+import { envelopeRefsMax } from '../domain/protocol.ts'
 import type { Broker, Consumption } from '../port/broker.ts'
 import { ChannelWorker, type ChannelWorkerDeps, type ChannelWorkerSettings } from './channel-worker.ts'
 
@@ -15,11 +16,16 @@ export function prefetchFor(concurrency: number): number {
   return Math.ceil(concurrency * 1.2) + 1
 }
 
+/** The broker, and the queue inside the process that stands in for it. */
+const waysIn = 2
+
 /** Consumes every lane and hands deliveries to the worker of their channel. */
 export function makeWorker(
   deps: ChannelWorkerDeps & { readonly broker: Pick<Broker, 'consume'> },
-  settings: ChannelWorkerSettings,
+  given: Omit<ChannelWorkerSettings, 'readyMax'>,
 ): Worker {
+  const prefetch = prefetchFor(given.concurrency)
+  const settings = { ...given, readyMax: waysIn * priorities.length * prefetch * envelopeRefsMax }
   const workers: Readonly<Record<Channel, ChannelWorker>> = {
     SMS: new ChannelWorker('SMS', deps, settings),
     EMAIL: new ChannelWorker('EMAIL', deps, settings),
@@ -30,7 +36,7 @@ export function makeWorker(
   async function start(): Promise<void> {
     consumption ??= deps.broker.consume({
       channels,
-      prefetch: prefetchFor(settings.concurrency),
+      prefetch,
       onDelivery: (delivery) => workers[delivery.lane.channel].offer(delivery),
     })
   }

@@ -10,6 +10,8 @@ import { MemoryBroker, type MemoryBrokerOptions } from './memory-broker.ts'
 const lane: Lane = { channel: 'PUSH', priority: 'NORMAL' }
 
 interface Said {
+  bound: { readonly inUse: number; readonly limit: number } | null
+  refused: number
   unconfirmed: number
   readonly consumers: number[]
   readonly up: boolean[]
@@ -17,11 +19,13 @@ interface Said {
 
 async function setup(options: MemoryBrokerOptions = {}) {
   const clock = new ManualClock()
-  const said: Said = { unconfirmed: 0, consumers: [], up: [] }
+  const said: Said = { bound: null, refused: 0, unconfirmed: 0, consumers: [], up: [] }
   const telemetry = {
     dependencyUp: (_: string, up: boolean) => void said.up.push(up),
     consumersActive: (count: number) => void said.consumers.push(count),
     publishUnconfirmed: (count: number) => void (said.unconfirmed += count),
+    bound: (_: string, state: { readonly inUse: number; readonly limit: number }) => void (said.bound = state),
+    refused: (_: string, count: number) => void (said.refused += count),
   }
   const broker = new MemoryBroker({ clock, telemetry, logger: silent }, options)
   await broker.start()
@@ -70,7 +74,7 @@ describe('MemoryBroker', () => {
     const publish = (priority: Lane['priority'] = 'NORMAL') =>
       broker.publish({ lane: { ...lane, priority }, refs: refs(1) })
     expect([await publish(), await publish(), await publish()]).toEqual(['confirmed', 'confirmed', 'unconfirmed'])
-    expect(said.unconfirmed).toBe(1)
+    expect([said.unconfirmed, said.refused, said.bound]).toEqual([1, 1, { inUse: 2, limit: 18 }])
     expect(await publish('HIGH')).toBe('confirmed')
     await clock.advance(lookAgainMs)
     expect(await publish()).toBe('confirmed')
@@ -129,6 +133,8 @@ describe('MemoryBroker', () => {
       dependencyUp: () => undefined,
       consumersActive: () => undefined,
       publishUnconfirmed: () => undefined,
+      bound: () => undefined,
+      refused: () => undefined,
     }
     const broker = new MemoryBroker({ clock, telemetry, logger: silent })
     expect(await broker.publish({ lane, refs: refs(1) })).toBe('unconfirmed')

@@ -14,7 +14,7 @@ export interface MemoryBrokerOptions {
 
 interface MemoryBrokerDeps {
   readonly logger: Logger
-  readonly telemetry: Pick<Telemetry, 'dependencyUp' | 'consumersActive' | 'publishUnconfirmed'>
+  readonly telemetry: Pick<Telemetry, 'dependencyUp' | 'consumersActive' | 'publishUnconfirmed' | 'bound' | 'refused'>
   readonly clock: Pick<Clock, 'monotonicMs'>
 }
 
@@ -88,13 +88,17 @@ export class MemoryBroker implements Broker, Component, HealthCheck {
   publish(envelope: Envelope): Promise<PublishResult> {
     const state = this.#lanes.get(laneKey(envelope.lane))
     const isSound = envelope.refs.length >= 1 && envelope.refs.length <= envelopeRefsMax
-    if (state === undefined || !isSound || !this.#isRunning || !this.#hasRoom(state)) {
+    const isWanted = state !== undefined && isSound && this.#isRunning
+    const hasRoom = isWanted && this.#hasRoom(state)
+    if (isWanted && !hasRoom) this.#deps.telemetry.refused('local_envelopes', 1)
+    if (!hasRoom) {
       this.#deps.telemetry.publishUnconfirmed(1)
       return Promise.resolve('unconfirmed')
     }
     const copy = { lane: state.lane, refs: envelope.refs.map(({ id, leaseToken }) => ({ id, leaseToken })) }
     state.waiting.push({ envelope: copy, publishedMs: this.#deps.clock.monotonicMs(), returns: 0 })
     this.#schedule(state)
+    this.#showBound()
     return Promise.resolve('confirmed')
   }
 
@@ -116,6 +120,12 @@ export class MemoryBroker implements Broker, Component, HealthCheck {
         return Promise.resolve()
       },
     }
+  }
+
+  #showBound(): void {
+    const limit = this.#maxQueuedPerLane * this.#lanes.size
+    const inUse = [...this.#lanes.values()].reduce((sum, { waiting }) => sum + waiting.length, 0)
+    this.#deps.telemetry.bound('local_envelopes', { inUse, limit })
   }
 
   #countConsumers(): void {
@@ -144,6 +154,7 @@ export class MemoryBroker implements Broker, Component, HealthCheck {
     setImmediate(() => {
       state.isScheduled = false
       this.#deliver(state)
+      this.#showBound()
     })
   }
 

@@ -182,7 +182,11 @@ export function setup({ settings = {}, deps = {}, failure }: World = {}) {
       heartbeat: { findWorkers: async () => [], queueFigures: async () => figures },
       metricsText: async () => ({ contentType: 'text/plain; version=0.0.4; charset=utf-8', body: 'up 1\n' }),
       readiness,
+      dispatchWithout: () => [],
+      parked: { list: async () => ({ total: 0, messages: [] }), drop: async () => 0 },
       telemetry: {
+        bound: () => undefined,
+        refused: () => undefined,
         httpRequest: (request) => {
           requests.push(request)
         },

@@ -1,6 +1,6 @@
 import { Hono } from 'hono'
 import { cors } from 'hono/cors'
-import { DispatchError } from '../domain/errors.ts'
+import { DispatchError, OverloadedError } from '../domain/errors.ts'
 import type { Clock } from '../port/clock.ts'
 import type { Logger, Telemetry } from '../port/telemetry.ts'
 import { batchRoutes } from './batches.ts'
@@ -9,12 +9,13 @@ import type { AppEnv, Ctx, Route } from './context.ts'
 import { docsRoutes } from './docs.ts'
 import { makeKeyCheck } from './keys.ts'
 import { type NotificationDeps, notificationRoutes } from './notifications.ts'
+import { type ParkedDeps, parkedRoutes } from './parked.ts'
 import { type ProbeDeps, probeRoutes } from './probes.ts'
 import { HttpProblem, problemResponse, problems, toProblem } from './problem.ts'
 import { requestIdOf } from './trace.ts'
 
-export interface AppDeps extends Omit<NotificationDeps, 'budget' | 'clock'>, Omit<ProbeDeps, 'clock'> {
-  readonly telemetry: Pick<Telemetry, 'httpRequest'>
+export interface AppDeps extends Omit<NotificationDeps, 'budget' | 'clock'>, Omit<ProbeDeps, 'clock'>, ParkedDeps {
+  readonly telemetry: Pick<Telemetry, 'httpRequest' | 'bound' | 'refused'>
   readonly logger: Logger
   readonly clock: Clock
   /** For requests that bring no usable `X-Request-ID`. */
@@ -36,9 +37,14 @@ export interface AppSettings {
   readonly tenant: string
   /** Large bodies under way at once, over all requests; default {@link bodyBudgetBytesDefault}. */
   readonly bodyBudgetBytes?: number
+  /** Requests under `/v1` under way at once; default {@link requestsMaxDefault}. */
+  readonly requestsMax?: number
 }
 
 export const bodyBudgetBytesDefault = 128 * 1024 * 1024
+
+/** At 10,000 requests a second, each may take half a second. */
+export const requestsMaxDefault = 5_000
 
 export type App = Hono<AppEnv>
 
@@ -50,6 +56,7 @@ export function makeApp(deps: AppDeps, settings: AppSettings): App {
   const routes = [...probeRoutes(deps, settings), ...(settings.servesApi ? apiRoutes(deps, settings) : [])]
   nameRoutes(app, routes)
   if (settings.corsOrigins.length > 0) app.use('/v1/*', allowOrigins(settings.corsOrigins))
+  app.use('/v1/*', limitRequests(deps.telemetry, settings.requestsMax ?? requestsMaxDefault))
   const checkKey = makeKeyCheck(settings.apiKey)
   app.use('/v1/*', (c, next) => {
     checkKey(c)
@@ -65,12 +72,31 @@ export function makeApp(deps: AppDeps, settings: AppSettings): App {
 }
 
 function apiRoutes(deps: AppDeps, settings: AppSettings): readonly Route[] {
-  const withBudget = { ...deps, budget: new BodyBudget(settings.bodyBudgetBytes ?? bodyBudgetBytesDefault) }
+  const budget = new BodyBudget(settings.bodyBudgetBytes ?? bodyBudgetBytesDefault, deps.telemetry)
+  const withBudget = { ...deps, budget }
   return [
     ...docsRoutes(settings.version),
     ...batchRoutes(withBudget, settings), // before /v1/notifications/:id, which would take "batch" for an id
     ...notificationRoutes(withBudget, settings),
+    ...parkedRoutes(deps),
   ]
+}
+
+/** Probes are not counted: they must be answered above all while there is too much to do. */
+function limitRequests(telemetry: Pick<Telemetry, 'bound' | 'refused'>, limit: number) {
+  let inUse = 0
+  return async (_c: Ctx, next: () => Promise<void>) => {
+    if (inUse >= limit) {
+      telemetry.refused('http_requests', 1)
+      throw new OverloadedError(`${inUse} requests are under way already`)
+    }
+    telemetry.bound('http_requests', { inUse: ++inUse, limit })
+    try {
+      await next()
+    } finally {
+      telemetry.bound('http_requests', { inUse: --inUse, limit })
+    }
+  }
 }
 
 /** Before anything that may refuse, so that metrics and logs name the route of refusals too. */
@@ -120,7 +146,7 @@ function observe(app: App, { clock, telemetry, logger, newRequestId }: AppDeps):
 function allowOrigins(origins: readonly string[]) {
   return cors({
     origin: origins.includes('*') ? '*' : [...origins],
-    allowMethods: ['GET', 'HEAD', 'POST'],
+    allowMethods: ['GET', 'HEAD', 'POST', 'DELETE'],
     allowHeaders: [
       'Authorization',
       'Content-Type',

@@ -10,6 +10,8 @@ import {
   getSchema,
   listSchema,
   notificationIdSchema,
+  parkedDropSchema,
+  parkedListSchema,
   replaySchema,
 } from './schemas.ts'
 
@@ -22,12 +24,12 @@ const refusals = {
   413: 'The body is too large: 1 MiB, a batch 10 MiB.',
   415: 'The body is not JSON in UTF-8.',
   422: 'The idempotency key was used before with another body.',
-  503: 'PostgreSQL cannot be reached, or too many requests wait; see Retry-After.',
+  503: 'PostgreSQL (for parked messages: RabbitMQ) cannot be reached, or too many requests wait; see Retry-After.',
 } as const
 type Refusal = keyof typeof refusals
 
 interface Documented {
-  readonly method: 'get' | 'post'
+  readonly method: 'get' | 'post' | 'delete'
   readonly path: string
   readonly id: string
   readonly tag: 'Notifications' | 'Batches' | 'Operations'
@@ -135,6 +137,29 @@ const notificationRoutes: readonly Documented[] = [
   },
 ]
 
+const parkedRoutes: readonly Documented[] = [
+  {
+    method: 'get',
+    path: '/v1/parked',
+    id: 'listParked',
+    tag: 'Operations',
+    summary: 'Broker messages that nobody could read. Looking does not take them.',
+    request: { query: parkedListSchema },
+    answer: { status: 200, text: 'The oldest of them.', schema: answers.parkedListAnswerSchema },
+    refusals: [400, 401, 503],
+  },
+  {
+    method: 'delete',
+    path: '/v1/parked',
+    id: 'dropParked',
+    tag: 'Operations',
+    summary: 'Drop parked messages: the oldest `count`, or `all=true`. No notification is lost with them.',
+    request: { query: parkedDropSchema },
+    answer: { status: 200, text: 'How many went.', schema: answers.parkedDroppedSchema },
+    refusals: [400, 401, 503],
+  },
+]
+
 const forAccept = z.object({
   for: z.enum(['accept']).optional().openapi({ description: 'Asks only for what accepting needs: PostgreSQL.' }),
 })
@@ -154,6 +179,7 @@ const probes: readonly Probe[] = [
     request: { query: forAccept },
     schema: answers.readySchema,
     failing: 'A dependency is away, or the process is stopping.',
+    refusals: [400],
     open: true,
   },
   {
@@ -169,7 +195,8 @@ const probes: readonly Probe[] = [
     id: 'queueHeartbeat',
     summary: 'Do workers live, and do they keep up?',
     schema: answers.heartbeatSchema,
-    failing: 'Work waits and no worker was seen for 30 s, or PostgreSQL is away.',
+    failing:
+      'Work waits and no worker was seen for 30 s, or PostgreSQL is away; a problem when too many requests wait.',
     refusals: [401],
   },
 ]
@@ -179,7 +206,7 @@ export function openApiDocument(version: string) {
   const registry = new OpenAPIHono().openAPIRegistry
   registry.registerComponent('securitySchemes', 'bearer', { type: 'http', scheme: 'bearer' })
   registry.registerComponent('securitySchemes', 'apiKey', { type: 'apiKey', in: 'header', name: 'X-API-Key' })
-  for (const route of notificationRoutes) registry.registerPath(toRoute(route))
+  for (const route of [...notificationRoutes, ...parkedRoutes]) registry.registerPath(toRoute(route))
   for (const probe of probes) registry.registerPath(probeRoute(probe))
   registry.registerPath(
     createRoute({
@@ -200,7 +227,7 @@ export function openApiDocument(version: string) {
       title: 'Dispatch Engine',
       version,
       description:
-        'Accepts notifications, stores them, and delivers them with retries. Errors are `application/problem+json` with a stable `code`. Answers carry `X-Request-ID`; a valid `traceparent` is carried on.',
+        'Accepts notifications, stores them, and delivers them with retries. Errors are `application/problem+json` with a stable `code`; besides those listed, any path may answer 404, 405 with `Allow`, and to what is not sound HTTP 400, 408, 417 or 431. Answers carry `X-Request-ID`; a valid `traceparent` is carried on.',
       license: { name: 'MIT' },
     },
     servers: [{ url: '/' }],
@@ -234,7 +261,8 @@ function toRoute(route: Documented): RouteConfig {
 function probeRoute({ schema, failing, ...probe }: Probe): RouteConfig {
   const route = toRoute({ ...probe, method: 'get', tag: 'Operations', answer: { status: 200, text: 'Yes.', schema } })
   if (failing === undefined) return route
-  const failed = { description: failing, content: { 'application/json': { schema } } }
+  const overloaded = probe.open === true ? {} : problemAnswer(failing).content // the limit of requests is on /v1
+  const failed = { description: failing, content: { 'application/json': { schema }, ...overloaded } }
   return { ...route, responses: { ...route.responses, 503: failed } }
 }
 

@@ -101,6 +101,7 @@ describe('/health', () => {
         uptimeSeconds: 61,
         role: 'all',
         checks: { postgres: 'ok', redis: 'ok', rabbitmq: 'ok' },
+        dispatch: 'normal',
         queues: [{ channel: 'SMS', priority: 'HIGH', waiting: 3 }],
         oldestDueAgeSeconds: 1.5,
       },
@@ -152,8 +153,27 @@ describe('/v1/queue/heartbeat', () => {
     expect(await (await send('/v1/queue/heartbeat')).json()).toEqual({
       status: { status: 'pass' },
       workers: [{ id: 'w1', role: 'worker', lastSeenAt: '2026-01-01T00:00:00.000Z', inFlight: 2 }],
+      dispatch: 'normal',
       backlog: 4,
       oldestDueAgeSeconds: 0,
+    })
+  })
+
+  it('warns while dispatch goes on without the broker or the shared limit, and says which', async () => {
+    const { send } = setup({
+      deps: {
+        heartbeat: { findWorkers: async () => [worker], queueFigures: async () => waiting },
+        dispatchWithout: () => ['rabbitmq', 'redis'],
+      },
+    })
+    const response = await send('/v1/queue/heartbeat')
+    expect([response.status, heartbeatSchema.parse(await response.json())]).toMatchObject([
+      200,
+      { dispatch: 'degraded', status: { status: 'warn', detail: 'dispatch goes on without rabbitmq and redis' } },
+    ])
+    expect(healthSchema.parse(await (await send('/health')).json())).toMatchObject({
+      status: 'degraded',
+      dispatch: 'degraded',
     })
   })
 
@@ -166,6 +186,7 @@ describe('/v1/queue/heartbeat', () => {
       {
         status: { status: 'fail', detail: 'PostgreSQL did not answer' },
         workers: [],
+        dispatch: 'normal',
         backlog: null,
         oldestDueAgeSeconds: null,
       },

@@ -1,5 +1,6 @@
 import type { Clock } from '../port/clock.ts'
 import type { HealthCheck, HeartbeatStore, QueueFigures } from '../port/health.ts'
+import type { StandInFor } from '../port/telemetry.ts'
 import { answer, type Ctx, type Route } from './context.ts'
 import { Cached, Checks, checkDeadlineMs, type Readiness, within } from './health.ts'
 import { invalidField } from './problem.ts'
@@ -12,6 +13,8 @@ export const overdueWarnSeconds = 60
 export interface ProbeDeps {
   readonly checks: readonly HealthCheck[]
   readonly heartbeat: Pick<HeartbeatStore, 'findWorkers' | 'queueFigures'>
+  /** What dispatch does without now, its stand-in being used; empty when all is well. */
+  readonly dispatchWithout: () => readonly StandInFor[]
   readonly metricsText: () => Promise<{ readonly contentType: string; readonly body: string }>
   readonly readiness: Pick<Readiness, 'stopping'>
   readonly clock: Pick<Clock, 'monotonicMs' | 'timeout'>
@@ -40,7 +43,8 @@ export function probeRoutes(deps: ProbeDeps, settings: ProbeSettings): readonly 
         async GET(c) {
           const [states, queue] = await Promise.all([checks.states(), figures.get()])
           const uptimeSeconds = Math.floor((clock.monotonicMs() - startedMs) / 1_000)
-          const isHealthy = Object.values(states).every((state) => state === 'ok')
+          const without = deps.dispatchWithout()
+          const isHealthy = without.length === 0 && Object.values(states).every((state) => state === 'ok')
           // Without PostgreSQL nothing can be accepted; without the others work waits or slows down.
           const status = states.postgres === 'down' ? 'unhealthy' : isHealthy ? 'healthy' : 'degraded'
           return answer(c, status === 'unhealthy' ? 503 : 200, {
@@ -49,6 +53,7 @@ export function probeRoutes(deps: ProbeDeps, settings: ProbeSettings): readonly 
             uptimeSeconds,
             role: settings.role,
             checks: states,
+            dispatch: dispatchState(without),
             queues: queue?.depth.map(({ channel, priority, count }) => ({ channel, priority, waiting: count })) ?? null,
             oldestDueAgeSeconds: queue?.oldestDueAgeSeconds ?? null,
           })
@@ -60,7 +65,7 @@ export function probeRoutes(deps: ProbeDeps, settings: ProbeSettings): readonly 
       methods: {
         async GET(c) {
           const [seen, queue] = await Promise.all([workers.get(), figures.get()])
-          const report = toHeartbeat(seen, queue)
+          const report = toHeartbeat(seen, queue, deps.dispatchWithout())
           return answer(c, report.status.status === 'fail' ? 503 : 200, report)
         },
       },
@@ -94,16 +99,21 @@ async function orNull<T>(clock: Pick<Clock, 'timeout'>, ask: () => Promise<T>): 
   }
 }
 
-function toHeartbeat(seen: readonly Worker[] | null, queue: QueueFigures | null) {
+function dispatchState(without: readonly StandInFor[]): 'normal' | 'degraded' {
+  return without.length === 0 ? 'normal' : 'degraded'
+}
+
+function toHeartbeat(seen: readonly Worker[] | null, queue: QueueFigures | null, without: readonly StandInFor[]) {
   const backlog = queue?.depth.reduce((sum, lane) => sum + lane.count, 0) ?? null
   return {
-    status: judge(seen, queue, backlog),
+    status: judge(seen, queue, backlog, without),
     workers: (seen ?? []).map(({ id, role, lastSeenAt, inFlight }) => ({
       id,
       role,
       lastSeenAt: lastSeenAt.toISOString(),
       inFlight,
     })),
+    dispatch: dispatchState(without),
     backlog,
     oldestDueAgeSeconds: queue?.oldestDueAgeSeconds ?? null,
   }
@@ -114,7 +124,12 @@ interface Verdict {
   readonly detail?: string
 }
 
-function judge(seen: readonly Worker[] | null, queue: QueueFigures | null, backlog: number | null): Verdict {
+function judge(
+  seen: readonly Worker[] | null,
+  queue: QueueFigures | null,
+  backlog: number | null,
+  without: readonly StandInFor[],
+): Verdict {
   if (seen === null || queue === null || backlog === null) {
     return { status: 'fail', detail: 'PostgreSQL did not answer' }
   }
@@ -127,6 +142,7 @@ function judge(seen: readonly Worker[] | null, queue: QueueFigures | null, backl
   if (overdueSeconds > overdueWarnSeconds) {
     return { status: 'warn', detail: `the oldest due notification waits for ${Math.round(overdueSeconds)} s` }
   }
+  if (without.length > 0) return { status: 'warn', detail: `dispatch goes on without ${without.join(' and ')}` }
   return { status: 'pass' }
 }
 

@@ -3,6 +3,7 @@ import { attemptOutcomes } from '../domain/attempt.ts'
 import { batchStatuses } from '../domain/batch.ts'
 import { channels, priorities, statuses } from '../domain/notification.ts'
 import { dependencies } from '../port/health.ts'
+import { parkedExcerptMax } from '../port/parked.ts'
 
 /**
  * What answers look like. They document; answers are built by resource.ts and held against these schemas by tests,
@@ -136,6 +137,10 @@ const checks = z.partialRecord(z.enum(dependencies), z.enum(['ok', 'down']))
 export const aliveSchema = z.object({ status: z.literal('ok') }).openapi('Alive')
 export const readySchema = z.object({ status: z.enum(['ready', 'not_ready']), checks }).openapi('Ready')
 
+const dispatch = z.enum(['normal', 'degraded']).openapi({
+  description: 'Degraded: RabbitMQ or Redis is away, and what stands in for it inside the process is used.',
+})
+
 export const healthSchema = z
   .object({
     status: z.enum(['healthy', 'degraded', 'unhealthy']),
@@ -143,6 +148,7 @@ export const healthSchema = z
     uptimeSeconds: count,
     role: z.string(),
     checks,
+    dispatch,
     queues: z
       .array(z.object({ channel: z.enum(channels), priority: z.enum(priorities), waiting: count }))
       .nullable()
@@ -155,7 +161,26 @@ export const heartbeatSchema = z
   .object({
     status: z.object({ status: z.enum(['pass', 'warn', 'fail']), detail: z.string().optional() }),
     workers: z.array(z.object({ id: z.string(), role: z.string(), lastSeenAt: time, inFlight: count })),
+    dispatch,
     backlog: count.nullable().openapi({ description: 'Waiting notifications; null while PostgreSQL does not answer.' }),
     oldestDueAgeSeconds: z.number().min(0).nullable(),
   })
   .openapi('Heartbeat')
+
+export const parkedListAnswerSchema = z
+  .object({
+    data: z
+      .array(
+        z.object({
+          queue: z.string().optional(),
+          reason: z.string().optional().openapi({ description: 'Why nobody could read it.' }),
+          bytes: count,
+          excerpt: z.string().max(parkedExcerptMax).openapi({ description: 'Its beginning, as text.' }),
+        }),
+      )
+      .openapi({ description: 'Oldest first.' }),
+    meta: z.object({ total: count }),
+  })
+  .openapi('ParkedList')
+
+export const parkedDroppedSchema = z.object({ dropped: count }).openapi('ParkedDropped')

@@ -14,6 +14,7 @@ import {
   tagLengthMax,
   tagsMax,
 } from '../domain/notification.ts'
+import { parkedLimitMax } from '../port/parked.ts'
 import { describe, describeWord, fitsCharacters } from './describe.ts'
 import { parseTimestamp, timestampExpected } from './timestamp.ts'
 
@@ -186,6 +187,17 @@ export const getSchema = z.object({
     .enum(['attempts'], says('attempts', describeWord))
     .optional()
     .openapi({ description: 'Adds the attempts to the answer.' }),
+})
+
+/** Query of `GET /v1/parked`. */
+export const parkedListSchema = z.object({
+  limit: wholeNumber(1, parkedLimitMax, `How many to show; default ${parkedLimitMax}.`).optional(),
+})
+
+/** Query of `DELETE /v1/parked`: one of the two. */
+export const parkedDropSchema = z.object({
+  count: wholeNumber(1, parkedLimitMax, 'How many to drop, oldest first.').optional(),
+  all: z.enum(['true'], says('true', describeWord)).optional().openapi({ description: 'Drops every one.' }),
 })
 
 export const headerExpected = `1 to ${idempotencyKeyMax} printable ASCII characters`

@@ -12,6 +12,39 @@ export interface Logger {
 }
 export type LogFields = Readonly<Record<string, string | number | boolean | null | undefined>>
 
+/**
+ * Everything that waits or is held inside a process has a bound; these are the bounds that are shown. What is past one
+ * is refused, or left where it is safe.
+ */
+export const bounds = [
+  /** Rows of requests that wait for an accept statement. */
+  'accept_rows',
+  'http_connections',
+  /** Requests under `/v1` under way. */
+  'http_requests',
+  /** Bytes of larger bodies under way. */
+  'http_body_bytes',
+  /** Messages that the broker has not confirmed yet. */
+  'publishes',
+  /** Envelopes that wait inside the process: in the built-in broker, or while RabbitMQ is away. */
+  'local_envelopes',
+  /** References received and not begun. */
+  'ready_sms',
+  'ready_email',
+  'ready_push',
+  /** Claimed and not settled. */
+  'unsettled_sms',
+  'unsettled_email',
+  'unsettled_push',
+  /** Bytes of log lines that a slow reader leaves waiting. */
+  'log_bytes',
+] as const
+export type Bound = (typeof bounds)[number]
+
+/** What dispatch can do without for a while. */
+export const standInFor = ['rabbitmq', 'redis'] as const satisfies readonly Dependency[]
+export type StandInFor = (typeof standInFor)[number]
+
 /** What happened, in words of the domain; the only thing that knows metric names is `internal/telemetry`. */
 export interface Telemetry {
   accepted(lane: Lane, count: number): void
@@ -36,6 +69,12 @@ export interface Telemetry {
   dependencyUp(name: Dependency, up: boolean): void
   consumersActive(count: number): void
   query(statement: string, durationMs: number): void
+  /** How full it is, and where it is full. */
+  bound(name: Bound, state: { readonly inUse: number; readonly limit: number }): void
+  /** Turned away, dropped, or left for later, because the bound was reached. */
+  refused(name: Bound, count: number): void
+  /** Dispatch goes on without this dependency, by what stands in for it. */
+  dispatchDegraded(without: StandInFor, degraded: boolean): void
   pool(state: { readonly inUse: number; readonly waiting: number; readonly generation: number }): void
   httpRequest(request: {
     readonly method: string

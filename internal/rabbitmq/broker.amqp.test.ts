@@ -46,6 +46,8 @@ function makeBroker(options: Partial<RabbitBrokerOptions> = {}) {
     consumersActive: (count: number) => void (said.consumers = count),
     publishUnconfirmed: (count: number) => void (said.unconfirmed += count),
     parked: (count: number) => void (said.parked += count),
+    bound: () => undefined,
+    refused: () => undefined,
   }
   const logger = loggerInto(said.lines)
   const broker = new RabbitBroker(

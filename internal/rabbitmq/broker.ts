@@ -6,12 +6,14 @@ import type { Component } from '../lifecycle/component.ts'
 import type { Broker, ConsumeOptions, Consumption, Envelope, PublishResult } from '../port/broker.ts'
 import type { Clock } from '../port/clock.ts'
 import type { HealthCheck } from '../port/health.ts'
+import type { ParkedMessages } from '../port/parked.ts'
 import type { Logger, Telemetry } from '../port/telemetry.ts'
 import { encodeRefs } from './codec.ts'
 import { ConnectionSupervisor } from './connection.ts'
 import { errorText, type KeepAliveDeps, unless } from './keep-alive.ts'
 import { LaneConsumer } from './lane-consumer.ts'
 import type { Link } from './link.ts'
+import { ParkedQueue } from './parked-queue.ts'
 import { Publisher } from './publisher.ts'
 import { BrokerStatus } from './status.ts'
 import { Topology, TopologyNames } from './topology.ts'
@@ -40,7 +42,10 @@ export interface RabbitBrokerOptions {
 
 interface RabbitBrokerDeps {
   readonly logger: Logger
-  readonly telemetry: Pick<Telemetry, 'dependencyUp' | 'consumersActive' | 'publishUnconfirmed' | 'parked'>
+  readonly telemetry: Pick<
+    Telemetry,
+    'dependencyUp' | 'consumersActive' | 'publishUnconfirmed' | 'parked' | 'bound' | 'refused'
+  >
   readonly clock: Clock
   /** Uniform in [0, 1). */
   readonly random: () => number
@@ -64,6 +69,7 @@ const defaults = {
  */
 export class RabbitBroker implements Broker, Component, HealthCheck {
   readonly name = 'rabbitmq'
+  readonly parked: ParkedMessages
   readonly #settings: Required<RabbitBrokerOptions>
   readonly #deps: RabbitBrokerDeps
   readonly #status: BrokerStatus
@@ -87,6 +93,7 @@ export class RabbitBroker implements Broker, Component, HealthCheck {
     const connectionDeps = { ...this.#keepAlive, status: this.#status }
     this.#publishing = new ConnectionSupervisor('publish', this.#settings, connectionDeps)
     this.#consuming = new ConnectionSupervisor('consume', this.#settings, connectionDeps)
+    this.parked = new ParkedQueue(this.#topology.names.parked, { connection: this.#publishing, clock: deps.clock })
     this.#publisher = new Publisher(this.#settings, {
       ...connectionDeps,
       connection: this.#publishing,

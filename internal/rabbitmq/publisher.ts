@@ -20,7 +20,7 @@ interface PublisherDeps extends KeepAliveDeps {
   readonly connection: ConnectionSupervisor
   readonly topology: Topology
   readonly status: BrokerStatus
-  readonly telemetry: Pick<Telemetry, 'publishUnconfirmed'>
+  readonly telemetry: Pick<Telemetry, 'publishUnconfirmed' | 'bound' | 'refused'>
 }
 
 /** A message the broker has not answered. It keeps its place after its time-out: the bound counts what is really out. */
@@ -107,6 +107,7 @@ export class Publisher {
   #send(message: Message): Promise<PublishResult> {
     const open = this.#open
     const isFull = this.#pending.size >= this.#settings.maxUnconfirmed
+    if (isFull) this.#deps.telemetry.refused('publishes', 1)
     if (open === null || open.link.blockedBecause !== null || isFull) return this.#refuse()
     this.#sequence += 1
     const messageId = `${this.#instance}:${this.#sequence}`
@@ -120,9 +121,11 @@ export class Publisher {
     timer.signal.addEventListener('abort', () => this.#timedOut(open, answer), { once: true })
     const onConfirm = (error: unknown) => {
       this.#pending.delete(messageId)
+      this.#showBound()
       answer(error === null && !pending.returned ? 'confirmed' : 'unconfirmed')
     }
     this.#pending.set(messageId, pending)
+    this.#showBound()
     try {
       const options = { ...message.options, persistent: true, mandatory: true, messageId }
       // `false` means "buffered, will be sent": the bound on unconfirmed messages is what holds us back.
@@ -131,6 +134,10 @@ export class Publisher {
       onConfirm(error)
     }
     return this.#counted(promise)
+  }
+
+  #showBound(): void {
+    this.#deps.telemetry.bound('publishes', { inUse: this.#pending.size, limit: this.#settings.maxUnconfirmed })
   }
 
   async #counted(answered: Promise<PublishResult>): Promise<PublishResult> {

@@ -10,7 +10,9 @@ export const waitingBytesMax = 4_194_304
 export class BoundedOutput {
   readonly #stream: Writable
   readonly #dropNotice: (dropped: number) => string
+  /** Since the last line that was written. */
   #dropped = 0
+  #droppedInAll = 0
   #broken = false
 
   /** @param dropNotice makes the line that tells how many were dropped, written once there is room again. */
@@ -27,11 +29,17 @@ export class BoundedOutput {
     if (this.#broken) return
     if (this.#stream.writableLength >= waitingBytesMax) {
       this.#dropped++
+      this.#droppedInAll++
       return
     }
     if (this.#dropped > 0) this.#stream.write(this.#dropNotice(this.#dropped))
     this.#dropped = 0
     this.#stream.write(line)
+  }
+
+  /** How much waits, how much may, and how many lines were dropped since the start. */
+  get backlog(): { readonly waitingBytes: number; readonly waitingBytesMax: number; readonly dropped: number } {
+    return { waitingBytes: this.#stream.writableLength, waitingBytesMax, dropped: this.#droppedInAll }
   }
 
   /** Resolves when everything is written, or can never be, or after `withinMs`. */

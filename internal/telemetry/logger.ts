@@ -69,6 +69,10 @@ export class PinoLogger extends Lines {
     this.pino.fatal(safeFields(fields), safeText(message))
   }
 
+  get backlog(): BoundedOutput['backlog'] {
+    return this.#output.backlog
+  }
+
   /** Before the process ends: resolves when all lines are out, after a second at the latest. */
   async flush(): Promise<void> {
     await this.#output.flush(flushWithinMs)

@@ -39,6 +39,9 @@ function callAll(metrics: Metrics): void {
   metrics.consumersActive(9)
   metrics.query('claim', 2)
   metrics.pool({ inUse: 3, waiting: 1, generation: 2 })
+  metrics.bound('accept_rows', { inUse: 12, limit: 20_000 })
+  metrics.refused('accept_rows', 3)
+  metrics.dispatchDegraded('rabbitmq', true)
   metrics.httpRequest({ method: 'POST', path: '/v1/notifications', status: 202, durationMs: 4 })
   metrics.queueFigures({
     depth: [{ ...lane, count: 12 }],
@@ -77,6 +80,12 @@ const expected = {
   db_pool_in_use: 3,
   db_pool_waiting: 1,
   db_pool_generation: 2,
+  'bound_in_use{bound="accept_rows"}': 12,
+  'bound_limit{bound="accept_rows"}': 20_000,
+  'bound_refused_total{bound="accept_rows"}': 3,
+  'bound_refused_total{bound="log_bytes"}': 0,
+  'dispatch_degraded{without="rabbitmq"}': 1,
+  'dispatch_degraded{without="redis"}': 0,
   'build_info{version="1.2.3",node="v24.0.0"}': 1,
 } as const
 

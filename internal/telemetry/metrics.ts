@@ -2,7 +2,7 @@ import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom
 import { type Channel, channels, type FailureReason, failureReasons, type Lane, lanes } from '../domain/notification.ts'
 import type { Dependency, QueueFigures } from '../port/health.ts'
 import type { ReleaseCause } from '../port/notification-store.ts'
-import type { Telemetry } from '../port/telemetry.ts'
+import { type Bound, bounds, type StandInFor, standInFor, type Telemetry } from '../port/telemetry.ts'
 
 const prefix = 'dispatch_engine_'
 const sendBuckets = Array.from({ length: 12 }, (_, power) => 0.01 * 2 ** power)
@@ -56,6 +56,11 @@ export class Metrics implements Telemetry {
   readonly #limitDegraded = this.#gauge('rate_limit_degraded', '1 while the shared limit cannot be reached.')
   readonly #up = this.#gauge('dependency_up', '1 while it answers; absent until heard of.', ['name'])
   readonly #consumers = this.#gauge('consumers_active', 'Broker consumers of this process.')
+
+  readonly #degraded = this.#gauge('dispatch_degraded', '1 while dispatch goes on without it.', ['without'])
+  readonly #boundInUse = this.#gauge('bound_in_use', 'What waits or is held in this process.', ['bound'])
+  readonly #boundLimit = this.#gauge('bound_limit', 'Where it is full.', ['bound'])
+  readonly #refused = this.#counter('bound_refused_total', 'Turned away because a bound was reached.', ['bound'])
 
   readonly #query = this.#histogram('db_query_seconds', 'Database statements.', queryBuckets, ['statement'])
   readonly #poolInUse = this.#gauge('db_pool_in_use', 'Connections at work.')
@@ -149,6 +154,19 @@ export class Metrics implements Telemetry {
     observe(this.#query, { statement }, durationMs)
   }
 
+  bound(name: Bound, { inUse, limit }: { readonly inUse: number; readonly limit: number }): void {
+    set(this.#boundInUse, { bound: name }, inUse)
+    set(this.#boundLimit, { bound: name }, limit)
+  }
+
+  refused(name: Bound, count: number): void {
+    add(this.#refused, { bound: name }, count)
+  }
+
+  dispatchDegraded(without: StandInFor, degraded: boolean): void {
+    this.#degraded.set({ without }, degraded ? 1 : 0)
+  }
+
   pool(state: { readonly inUse: number; readonly waiting: number; readonly generation: number }): void {
     set(this.#poolInUse, {}, state.inUse)
     set(this.#poolWaiting, {}, state.waiting)
@@ -182,6 +200,8 @@ export class Metrics implements Telemetry {
       for (const histogram of [this.#sendDuration, this.#limitWait]) histogram.zero({ channel })
       for (const gauge of [this.#inFlight, this.#oldestDueAge]) gauge.set({ channel }, 0)
     }
+    for (const bound of bounds) this.#refused.inc({ bound }, 0)
+    for (const without of standInFor) this.#degraded.set({ without }, 0)
     for (const reason of releaseCauses) this.#released.inc({ reason }, 0)
   }
 

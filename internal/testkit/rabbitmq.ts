@@ -66,6 +66,10 @@ export class RabbitAdmin {
     await this.#step((channel) => channel.deleteQueue(queue))
   }
 
+  async purgeQueue(queue: string): Promise<void> {
+    await this.#step((channel) => channel.purgeQueue(queue))
+  }
+
   async deleteExchange(exchange: string): Promise<void> {
     await this.#step((channel) => channel.deleteExchange(exchange))
   }

@@ -64,6 +64,15 @@ export class RecordingTelemetry implements Telemetry {
   query(...args: Parameters<Telemetry['query']>): void {
     this.calls.query.push(args)
   }
+  bound(...args: Parameters<Telemetry['bound']>): void {
+    this.calls.bound.push(args)
+  }
+  refused(...args: Parameters<Telemetry['refused']>): void {
+    this.calls.refused.push(args)
+  }
+  dispatchDegraded(...args: Parameters<Telemetry['dispatchDegraded']>): void {
+    this.calls.dispatchDegraded.push(args)
+  }
   pool(...args: Parameters<Telemetry['pool']>): void {
     this.calls.pool.push(args)
   }
@@ -93,6 +102,9 @@ function noCalls(): Calls {
     dependencyUp: [],
     consumersActive: [],
     query: [],
+    bound: [],
+    refused: [],
+    dispatchDegraded: [],
     pool: [],
     httpRequest: [],
   }

@@ -272,11 +272,11 @@ export function notificationStoreConformance(name: string, open: () => Promise<S
         const mine = aLease()
         const first = await store.claim([one.ref], mine)
         const again = await store.claim([one.ref, two.ref], mine)
-        expect(again.map(({ id, attempt, leaseToken }) => [id, attempt, leaseToken]).sort()).toEqual(
-          [
-            [one.id, 1, first[0]?.leaseToken],
-            [two.id, 1, 1],
-          ].sort(),
+        expect(new Map(again.map(({ id, attempt, leaseToken }) => [id, { attempt, leaseToken }]))).toEqual(
+          new Map([
+            [one.id, { attempt: 1, leaseToken: first[0]?.leaseToken }],
+            [two.id, { attempt: 1, leaseToken: 1 }],
+          ]),
         )
         expect(await store.claim([one.ref, two.ref], aLease())).toEqual([])
       })
