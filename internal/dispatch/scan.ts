@@ -2,7 +2,7 @@ import { messageOf } from '../domain/errors.ts'
 import { type Channel, channels, type Lane, lanes, type Priority } from '../domain/notification.ts'
 import { orphanBackoffMs } from '../domain/protocol.ts'
 import type { Clock } from '../port/clock.ts'
-import type { LaneCount, NotificationStore, ReleasedRow } from '../port/notification-store.ts'
+import type { LaneCount, NotificationStore, Orphan, ReleasedRow } from '../port/notification-store.ts'
 import type { RateLimiter } from '../port/rate-limiter.ts'
 import type { Logger, Telemetry } from '../port/telemetry.ts'
 import { FairShare, shareByPriority } from './fair-share.ts'
@@ -17,6 +17,8 @@ export interface ScanDeps {
   readonly logger: Logger
   /** False: whoever should work on what is released cannot be reached, or another process releases. */
   readonly mayRelease: () => boolean
+  /** Uniform in [0, 1), for the spread of what is swept; without it there is no spread. */
+  readonly random?: () => number
 }
 
 export interface ScanSettings {
@@ -52,6 +54,10 @@ const pauseMinMs = 20
 const refusedPauseMinMs = 100
 /** A SENDING row whose lease is over waits at most this long for the sweep. */
 const sweepIntervalMs = 2_000
+/** Many times as long as a send usually takes. */
+const orphanSpreadMs = 5_000
+const sweptAloneMax = 64
+const sweepGroup = 25
 const pauseAfterFaultMs = 1_000
 /** How often a stand-in asks whether it is needed. */
 const standInPauseMs = 1_000
@@ -130,12 +136,28 @@ function reportReleased(deps: ScanDeps, released: readonly ReleasedRow[]): void 
   }
 }
 
+/**
+ * One of the orphans may be what ended their worker. Back together they would be claimed together and be lost together
+ * again, until the budgets of all are spent; so each comes back at a time of its own. Past the first ones in groups, for
+ * an outage leaves more of them than a worker holds.
+ */
+async function sweepApart({ store, random = () => 0 }: ScanDeps, limit: number): Promise<readonly Orphan[]> {
+  const orphans: Orphan[] = []
+  while (orphans.length < limit) {
+    const wanted = Math.min(orphans.length < sweptAloneMax ? 1 : sweepGroup, limit - orphans.length)
+    const found = await store.sweepOrphans(wanted, orphanBackoffMs + Math.floor(random() * orphanSpreadMs))
+    orphans.push(...found)
+    if (found.length < wanted) break
+  }
+  return orphans
+}
+
 /** Ends what has expired and what its worker abandoned. Returns the larger of the two counts. */
 async function sweepPass(deps: ScanDeps, settings: ScanSettings): Promise<number> {
   const expired = await deps.store.expireDue(lanes, settings.limit)
   for (const { channel } of expired) deps.telemetry.failed(channel, 'expired', 1)
   if (expired.length > 0) deps.logger.warn('notifications expired before they could be sent', { count: expired.length })
-  const orphans = await deps.store.sweepOrphans(settings.limit, orphanBackoffMs)
+  const orphans = await sweepApart(deps, settings.limit)
   if (orphans.length > 0) deps.telemetry.orphaned(orphans.length)
   for (const { channel, reason } of orphans) if (reason !== null) deps.telemetry.failed(channel, reason, 1)
   if (orphans.length > 0) deps.logger.warn('attempts were abandoned by their worker', { count: orphans.length })
