@@ -1,4 +1,3 @@
-import type { Attempt } from '../domain/attempt.ts'
 import { type Lane, type NewNotification, type Notification, type NotificationId } from '../domain/notification.ts'
 import { attemptOutcome } from '../domain/outcome.ts'
 import { lookAgainMs } from '../domain/protocol.ts'
@@ -25,9 +24,12 @@ import type { StoreEvent, Verb } from './model/history.ts'
 import { ModelKeys } from './model/keys.ts'
 import { brokenConstraint, type ModelRow, newRow } from './model/row.ts'
 import * as step from './model/steps.ts'
-import { type Payload, toAttempts, toClaimed, toNotification } from './model/views.ts'
+import { type Payload, toClaimed, toNotification } from './model/views.ts'
 
-type ModelledVerbs = Exclude<keyof NotificationStore, 'list' | 'count' | 'estimateCount' | 'countBatch'>
+type ModelledVerbs = Exclude<
+  keyof NotificationStore,
+  'findAttempts' | 'list' | 'count' | 'estimateCount' | 'countBatch'
+>
 
 export interface ModelStoreSettings {
   /** Time to live after the due time; default a day. */
@@ -67,11 +69,9 @@ export class ModelStore implements Pick<NotificationStore, ModelledVerbs> {
 
   /** Rows just accepted; the caller publishes them. */
   add(lane: Lane, count: number): readonly (Lane & Reference)[] {
-    return Array.from({ length: count }, () => {
-      const item = aNotification(lane)
-      this.#insert(item)
-      return { ...lane, id: item.id, leaseToken: 0 }
-    })
+    const items = Array.from({ length: count }, () => aNotification(lane))
+    for (const item of items) this.#insert(item)
+    return items.map(({ id }) => ({ ...lane, id, leaseToken: 0 }))
   }
 
   async accept(requests: readonly (readonly NewNotification[])[]): Promise<readonly AcceptResult[]> {
@@ -116,18 +116,17 @@ export class ModelStore implements Pick<NotificationStore, ModelledVerbs> {
       const result = resultOf(settlement)
       const moved = this.#move('late_success', id, (row) => step.lateSuccessRow(row, result, this.#bugs))
       const row = moved ?? this.rows.get(id)
+      if (row === undefined) return []
       const answered = moved !== null
-      if (row !== undefined) {
-        this.history.push({ kind: 'told', verb: 'late_success', atMs: this.#nowMs(), id, result, row, answered })
-      }
+      this.history.push({ kind: 'told', verb: 'late_success', atMs: this.#nowMs(), id, result, row, answered })
       return answered ? [id] : []
     })
   }
 
   async countDue(lanes: readonly Lane[], limit: number): Promise<readonly LaneCount[]> {
     const due = this.#due()
-    const counts = lanes.map((lane) => ({ ...lane, count: Math.min(limit, due.filter(isIn(lane)).length) }))
-    return counts.filter((lane) => lane.count > 0)
+    const countIn = (lane: Lane) => Math.min(limit, due.filter(isIn(lane)).length)
+    return lanes.map((lane) => ({ ...lane, count: countIn(lane) })).filter(({ count }) => count > 0)
   }
 
   async releaseDue(counts: readonly LaneCount[]): Promise<readonly ReleasedRow[]> {
@@ -219,11 +218,6 @@ export class ModelStore implements Pick<NotificationStore, ModelledVerbs> {
 
   async findByIds(tenant: string, ids: readonly NotificationId[]): Promise<readonly Notification[]> {
     return ids.flatMap((id) => this.#ofTenant(tenant, id) ?? []).map((row) => toNotification(this.#payload(row), row))
-  }
-
-  async findAttempts(tenant: string, id: NotificationId): Promise<readonly Attempt[] | null> {
-    const row = this.#ofTenant(tenant, id)
-    return row === null ? null : toAttempts(row)
   }
 
   /** Requests one after another come to the same as the one statement over all of them. */

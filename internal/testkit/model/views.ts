@@ -1,0 +1,48 @@
+import type { NewNotification, Notification } from '../../domain/notification.ts'
+import type { Claimed } from '../../port/notification-store.ts'
+import type { ModelRow } from './row.ts'
+
+/** What was stored with a row and never changes. */
+export interface Payload {
+  readonly item: NewNotification
+  readonly createdAtMs: number
+}
+
+export function toClaimed({ item, createdAtMs }: Payload, row: ModelRow, nowMs: number): Claimed {
+  const { id, tenant, channel, priority, correlationId, recipient, content, traceparent, maxRetries } = item
+  const dueMs = Math.max(createdAtMs, item.scheduledAt?.getTime() ?? 0)
+  return {
+    id,
+    tenant,
+    channel,
+    priority,
+    correlationId,
+    recipient,
+    content,
+    traceparent,
+    maxRetries,
+    generation: row.generation,
+    attempt: row.attemptCount,
+    maxAttempts: row.maxAttempts,
+    leaseToken: row.leaseToken,
+    waitedMs: row.attemptCount === 1 ? Math.max(0, nowMs - dueMs) : null,
+  }
+}
+
+/** Texts of providers are not modelled. */
+export function toNotification({ item, createdAtMs }: Payload, row: ModelRow): Notification {
+  const { tenant: _tenant, bodyHash: _hash, traceparent: _trace, ...said } = item
+  return {
+    ...said,
+    status: row.status,
+    providerMessageId: null,
+    attemptCount: row.attemptCount,
+    generation: row.generation,
+    outcomeUnknown: row.outcomeUnknown,
+    nextRetryAt: row.nextRetryAtMs === null ? null : new Date(row.nextRetryAtMs),
+    expiresAt: new Date(row.expiresAtMs),
+    createdAt: new Date(createdAtMs),
+    updatedAt: new Date(createdAtMs),
+    lastError: null,
+  }
+}
