@@ -103,4 +103,22 @@ describe('gate', () => {
     expect(failed.map((one) => one.status)).toEqual(['rejected', 'rejected'])
     expect(await put(3)).toBe(3)
   })
+
+  it('tells how much waits and how much was turned away', async () => {
+    const told: string[] = []
+    const put = makeGate(async (items: readonly number[]) => items, {
+      maxWeight: 1,
+      maxInFlight: 1,
+      maxWaiting: 2,
+      watch: {
+        waiting: (weight) => void told.push(`waiting ${weight}`),
+        refused: (weight) => void told.push(`refused ${weight}`),
+      },
+    })
+    const results = await Promise.allSettled([put(1), put(2), put(3)])
+    expect(results.map(({ status }) => status)).toEqual(['fulfilled', 'fulfilled', 'rejected'])
+    expect(told).toContain('refused 1')
+    expect(told).toContain('waiting 1')
+    expect(told.at(-1)).toBe('waiting 0')
+  })
 })
