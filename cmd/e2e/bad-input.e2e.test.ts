@@ -46,7 +46,7 @@ const bodies: readonly Line[] = [
   ['no body', single, '', 400, 'body'],
   ['a list for one', single, '[]', 400, 'body'],
   ['null', single, 'null', 400, 'body'],
-  ['JSON of 5,000 levels', single, `{"metadata":${'['.repeat(5_000)}${']'.repeat(5_000)}}`, 400, 'metadata'],
+  ['JSON of 5,000 levels', single, `{"metadata":${'['.repeat(5_000)}${']'.repeat(5_000)}}`, 400, 'body'],
   ['a key that reaches into prototypes', single, '{"__proto__":{"channel":"SMS"}}', 400, '__proto__'],
   ['a body of 2 MiB', single, bodyWith({ content: 'x'.repeat(2 * 1024 * 1024) }), 413, ''],
   ['a batch of 11 MiB', batch, batchOf([plain({ content: 'x'.repeat(11 * 1024 * 1024) })]), 413, ''],
