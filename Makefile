@@ -30,6 +30,10 @@ demo: $(NODE_MODULES) ## Run the whole engine with built-in parts on API_PORT (8
 test: $(NODE_MODULES) ## Run every check and every test; starts the servers it needs (ARGS="path" for some)
 	@npm run --silent test -- $(ARGS)
 
+.PHONY: chaos
+chaos: build ## Break things under load and check that nothing is lost (FAULTS=… CYCLES=… SEED=…)
+	@npm run --silent chaos
+
 .PHONY: lint
 lint: $(NODE_MODULES) ## Check format, lint, types, import rules and unused code
 	npm run --silent check:format

@@ -1,4 +1,5 @@
 import { createServer, connect as dial, type Server, type Socket } from 'node:net'
+import { TcpPipe, type Weather } from './tcp-pipe.ts'
 
 interface TcpTarget {
   readonly host: string
@@ -8,9 +9,12 @@ interface TcpTarget {
 interface Pair {
   readonly client: Socket
   readonly upstream: Socket
+  readonly pipes: readonly [toUpstream: TcpPipe, toClient: TcpPipe]
+  /** Bytes that may still pass before it is reset; null = any number. */
+  leftBytes: number | null
 }
 
-/** A network in front of a server, for tests: passes bytes on, cuts connections, or freezes them. Loopback only. */
+/** A network in front of a server, for tests: passes bytes on, loses, slows, cuts or freezes them. Loopback only. */
 export class TcpProxy {
   readonly #target: TcpTarget
   readonly #server: Server
@@ -19,6 +23,8 @@ export class TcpProxy {
   #isOpen = true
   #isMute = false
   #lostBytes = 0
+  #cutAfterBytes: number | null = null
+  readonly #weather: Weather = { delayMs: 0, bytesPerSecond: 0, isHole: false }
   #accepted = 0
 
   private constructor(target: TcpTarget) {
@@ -66,6 +72,48 @@ export class TcpProxy {
 
   open(): void {
     this.#isOpen = true
+  }
+
+  /** Everything as it should be again. Connections that lost bytes meanwhile are reset. */
+  pass(): void {
+    Object.assign(this.#weather, { delayMs: 0, bytesPerSecond: 0, isHole: false })
+    this.#cutAfterBytes = null
+    this.open()
+    this.unmute()
+    this.thaw()
+    for (const pair of this.#pairs) {
+      pair.leftBytes = null
+      if (pair.pipes.some((pipe) => pipe.lostBytes > 0)) end(pair)
+    }
+  }
+
+  /** Every chunk takes `ms` longer in each direction. */
+  delay(ms: number): void {
+    this.#weather.delayMs = ms
+  }
+
+  /** No direction of a connection carries more than that. */
+  throttle(bytesPerSecond: number): void {
+    this.#weather.bytesPerSecond = bytesPerSecond
+  }
+
+  /** Swallows every byte and tells nobody; new connections are taken. {@link pass} resets those that lost some. */
+  blackhole(): void {
+    this.#weather.isHole = true
+  }
+
+  /** Tells every client that the server is done sending; what the client sends still passes. */
+  halfClose(): void {
+    for (const { client, upstream } of this.#pairs) {
+      upstream.pause()
+      client.end()
+    }
+  }
+
+  /** Resets each connection, those to come too, after so many more bytes of either side: in the middle of a frame. */
+  cutAfter(bytes: number): void {
+    this.#cutAfterBytes = bytes
+    for (const pair of this.#pairs) pair.leftBytes = bytes
   }
 
   /** No byte passes in either direction, and nobody is told; new connections are taken and stay silent. */
@@ -120,25 +168,39 @@ export class TcpProxy {
     this.#accepted += 1
     const upstream = dial({ ...this.#target, noDelay: true })
     client.setNoDelay(true)
-    const pair = { client, upstream }
+    const pipes = [new TcpPipe(upstream, this.#weather), new TcpPipe(client, this.#weather)] as const
+    const pair: Pair = { client, upstream, pipes, leftBytes: this.#cutAfterBytes }
     this.#pairs.add(pair)
-    for (const [from, to] of [
-      [client, upstream],
-      [upstream, client],
+    for (const [from, to, pipe] of [
+      [client, upstream, pipes[0]],
+      [upstream, client, pipes[1]],
     ] as const) {
-      from.on('data', (bytes) => {
+      from.on('data', (bytes: Buffer) => {
         if (this.#isMute && from === upstream) this.#lostBytes += bytes.length
-        else to.write(bytes)
+        else pass(pair, pipe, bytes)
       })
       from.on('error', () => undefined)
       from.on('close', () => {
         this.#pairs.delete(pair)
-        to.end()
+        pipe.end()
         if (this.#isFrozen) to.destroy()
       })
     }
     if (this.#isFrozen) this.freeze()
   }
+}
+
+function pass(pair: Pair, pipe: TcpPipe, bytes: Buffer): void {
+  const left = pair.leftBytes
+  if (left === null || bytes.length <= left) {
+    if (left !== null) pair.leftBytes = left - bytes.length
+    pipe.write(bytes)
+    return
+  }
+  pair.leftBytes = 0
+  pipe.write(bytes.subarray(0, left))
+  // After what was just written has gone out: a reset at once would throw it away.
+  setImmediate(() => end(pair))
 }
 
 function end({ client, upstream }: Pair): void {

@@ -1,6 +1,6 @@
 import { lookAgainMs } from '../../domain/protocol.ts'
 import type { Broker, ConsumeOptions, Consumption, Delivery, Envelope } from '../../port/broker.ts'
-import type { SeededRandom } from './random.ts'
+import type { Random } from '../random.ts'
 import type { SimProcess } from './sim-process.ts'
 import type { VirtualClock } from './virtual-clock.ts'
 
@@ -19,14 +19,14 @@ const usualMs = 30
 /** A broker that loses, repeats and reorders what it likes. */
 export class SimBroker {
   readonly #time: VirtualClock
-  readonly #random: SeededRandom
+  readonly #random: Random
   #consumers: Consumer[] = []
   #awayUntilMs = 0
   /** Shares of envelopes lost and repeated. */
   lossShare = 0
   repeatShare = 0
 
-  constructor(time: VirtualClock, random: SeededRandom) {
+  constructor(time: VirtualClock, random: Random) {
     this.#time = time
     this.#random = random
   }
@@ -49,7 +49,7 @@ export class SimBroker {
           if (!isAway && this.#random.chance(this.repeatShare)) this.#put(envelope)
           // A confirm may be lost as well as its message.
           const isConfirmed = !isAway && !this.#random.chance(this.lossShare)
-          answer(this.#random.upTo(usualMs), () => (isConfirmed ? 'confirmed' : 'unconfirmed'))
+          answer(this.#random.between(0, usualMs), () => (isConfirmed ? 'confirmed' : 'unconfirmed'))
         }),
       consume: (options) => this.#consume(process, options),
     }
@@ -70,7 +70,7 @@ export class SimBroker {
       stop: () =>
         process.call((answer) => {
           this.#consumers = this.#consumers.filter((one) => one !== consumer)
-          answer(this.#random.upTo(usualMs), () => undefined)
+          answer(this.#random.between(0, usualMs), () => undefined)
         }),
     }
   }
@@ -81,7 +81,7 @@ export class SimBroker {
 
   #deliverLater(copy: Copy): void {
     // Mostly soon; now and then after many others.
-    const waitMs = this.#random.chance(0.1) ? this.#random.upTo(10_000) : this.#random.upTo(usualMs)
+    const waitMs = this.#random.chance(0.1) ? this.#random.between(0, 10_000) : this.#random.between(0, usualMs)
     this.#time.after(waitMs, () => this.#deliver(copy))
   }
 
@@ -89,7 +89,7 @@ export class SimBroker {
     const { nowMs } = this.#time
     if (nowMs - copy.publishedMs >= lookAgainMs) return
     const free = this.#consumers.filter((one) => one.inHand.size < one.prefetch)
-    const consumer = free[this.#random.upTo(free.length - 1)]
+    const consumer = free[this.#random.between(0, free.length - 1)]
     if (consumer === undefined || this.#awayUntilMs > nowMs) {
       this.#time.after(500, () => this.#deliver(copy))
       return

@@ -1,6 +1,6 @@
 import { DependencyUnavailableError } from '../../domain/errors.ts'
 import type { ModelStore } from '../model-store.ts'
-import type { SeededRandom } from './random.ts'
+import type { Random } from '../random.ts'
 import type { SimProcess } from './sim-process.ts'
 import type { Bugs } from './steps.ts'
 import type { VirtualClock } from './virtual-clock.ts'
@@ -15,13 +15,13 @@ const usualMs = 20
 export class SimDatabase {
   readonly #store: ModelStore
   readonly #time: VirtualClock
-  readonly #random: SeededRandom
+  readonly #random: Random
   #awayUntilMs = 0
   /** Share of statements that meet a fault. */
   faultShare = 0
   readonly #bugs: Bugs
 
-  constructor(store: ModelStore, time: VirtualClock, random: SeededRandom, bugs: Bugs) {
+  constructor(store: ModelStore, time: VirtualClock, random: Random, bugs: Bugs) {
     this.#bugs = bugs
     this.#store = store
     this.#time = time
@@ -69,12 +69,12 @@ export class SimDatabase {
     return process.call<T>((answer) => {
       if (this.#awayUntilMs > this.#time.nowMs) {
         process.note('database')
-        return answer(random.upTo(usualMs), unavailable)
+        return answer(random.between(0, usualMs), unavailable)
       }
       if (!random.chance(this.faultShare)) {
-        return this.#time.after(random.upTo(usualMs), () => {
+        return this.#time.after(random.between(0, usualMs), () => {
           void effect().then(
-            (value) => answer(random.upTo(usualMs), () => value),
+            (value) => answer(random.between(0, usualMs), () => value),
             (error: unknown) =>
               answer(0, () => {
                 throw error
@@ -83,9 +83,9 @@ export class SimDatabase {
         })
       }
       process.note('database')
-      answer(random.upTo(statementTimeoutMs), unavailable)
+      answer(random.between(0, statementTimeoutMs), unavailable)
       if (random.chance(0.7))
-        this.#time.after(random.upTo(statementTimeoutMs), () => void effect().catch(() => undefined))
+        this.#time.after(random.between(0, statementTimeoutMs), () => void effect().catch(() => undefined))
     })
   }
 }

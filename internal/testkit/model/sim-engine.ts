@@ -10,8 +10,8 @@ import { makeWorker } from '../../dispatch/worker.ts'
 import { MemoryBroker } from '../../embedded/memory-broker.ts'
 import type { RateLimiter } from '../../port/rate-limiter.ts'
 import { anId } from '../builders.ts'
+import type { Random } from '../random.ts'
 import { RecordingTelemetry, silentLogger } from '../telemetry.ts'
-import type { SeededRandom } from './random.ts'
 import type { SimBroker } from './sim-broker.ts'
 import type { SimDatabase } from './sim-database.ts'
 import type { SimProcess } from './sim-process.ts'
@@ -20,7 +20,7 @@ import { clockOf, type VirtualClock } from './virtual-clock.ts'
 
 export interface Surroundings {
   readonly time: VirtualClock
-  readonly random: SeededRandom
+  readonly random: Random
   readonly database: SimDatabase
   readonly broker: SimBroker
   readonly target: SimTarget
@@ -50,7 +50,7 @@ export async function startEngine(process: SimProcess, world: Surroundings): Pro
   const rateLimiter: RateLimiter = {
     take: async (...args) => {
       const permits = await world.rateLimiter.take(...args)
-      return process.call((answer) => answer(random.upTo(5), () => permits))
+      return process.call((answer) => answer(random.between(0, 5), () => permits))
     },
   }
   const publish = makePublish({ broker })

@@ -1,4 +1,4 @@
-import type { SeededRandom } from './random.ts'
+import type { Random } from '../random.ts'
 import type { VirtualClock } from './virtual-clock.ts'
 
 /** What happened to a process, kept as the evidence for a duplicate. */
@@ -16,13 +16,13 @@ export class SimProcess {
   readonly name: string
   readonly mishaps: Mishap[] = []
   readonly #time: VirtualClock
-  readonly #random: SeededRandom
+  readonly #random: Random
   #endedMs: number | null = null
   #pausedUntilMs = 0
   #hopsToLive = Number.POSITIVE_INFINITY
   readonly #onDeath: (process: SimProcess) => void
 
-  constructor(name: string, time: VirtualClock, random: SeededRandom, onDeath: (process: SimProcess) => void) {
+  constructor(name: string, time: VirtualClock, random: Random, onDeath: (process: SimProcess) => void) {
     this.name = name
     this.#time = time
     this.#random = random
@@ -91,7 +91,7 @@ export class SimProcess {
     const leftMs = this.#pausedUntilMs - this.#time.nowMs
     if (leftMs > 0) {
       // What came during the pause is all there afterwards, in any order.
-      this.#time.after(leftMs + this.#random.upTo(2), () => this.#arrive(wake))
+      this.#time.after(leftMs + this.#random.between(0, 2), () => this.#arrive(wake))
     } else if (--this.#hopsToLive <= 0) this.crash()
     else wake()
   }

@@ -2,7 +2,7 @@ import type { NotificationId } from '../../domain/notification.ts'
 import type { SendResult } from '../../domain/outcome.ts'
 import type { Claimed } from '../../port/notification-store.ts'
 import { type Provider, providerKey } from '../../port/provider.ts'
-import type { SeededRandom } from './random.ts'
+import type { Random } from '../random.ts'
 import type { SimProcess } from './sim-process.ts'
 import type { VirtualClock } from './virtual-clock.ts'
 
@@ -30,7 +30,7 @@ const unheardMs = 15_000
 export class SimTarget {
   readonly sends: Send[] = []
   readonly #time: VirtualClock
-  readonly #random: SeededRandom
+  readonly #random: Random
   /** Share of sends that end otherwise than with a yes. */
   refusalShare = 0
   /** Share of sends that take long, though not too long. */
@@ -38,7 +38,7 @@ export class SimTarget {
   /** Share of sends whose answer is lost or late. */
   unheardShare = 0
 
-  constructor(time: VirtualClock, random: SeededRandom) {
+  constructor(time: VirtualClock, random: Random) {
     this.#time = time
     this.#random = random
   }
@@ -62,12 +62,12 @@ export class SimTarget {
       signal.addEventListener('abort', () => hear(0, unknown), { once: true })
       const isUnheard = this.#random.chance(this.unheardShare)
       // Some requests reach the target long after their sender has given them up.
-      const reachesInMs = this.#random.upTo(isUnheard ? unheardMs : usualMs)
+      const reachesInMs = this.#random.between(0, isUnheard ? unheardMs : usualMs)
       if (isUnheard && this.#random.chance(0.3)) return
       this.#time.after(reachesInMs, () => {
         const result = this.#answer()
         if (result.kind === 'accepted') send.acceptedMs = this.#time.nowMs
-        const answersInMs = this.#random.upTo(this.#random.chance(this.slowShare) ? slowMs : usualMs)
+        const answersInMs = this.#random.between(0, this.#random.chance(this.slowShare) ? slowMs : usualMs)
         if (!isUnheard || this.#random.chance(0.5)) hear(answersInMs, result)
       })
     })
@@ -77,7 +77,7 @@ export class SimTarget {
     if (!this.#random.chance(this.refusalShare)) {
       return { kind: 'accepted', providerMessageId: null, statusCode: 200, responseExcerpt: null }
     }
-    const retryAfterMs = this.#random.chance(0.5) ? this.#random.upTo(20_000) : null
+    const retryAfterMs = this.#random.chance(0.5) ? this.#random.between(0, 20_000) : null
     const kind = this.#random.pick(['transient', 'transient', 'transient', 'rate_limited', 'permanent'] as const)
     return kind === 'permanent' ? { kind, ...text } : { kind, retryAfterMs, ...text }
   }

@@ -1,5 +1,5 @@
 import type { Clock } from '../../port/clock.ts'
-import type { SeededRandom } from './random.ts'
+import type { Random } from '../random.ts'
 
 interface Event {
   readonly atMs: number
@@ -13,13 +13,13 @@ interface Event {
  * drawn from the seed, and after each every promise chain runs as far as it can.
  */
 export class VirtualClock {
-  readonly #random: SeededRandom
+  readonly #random: Random
   #nowMs = Date.UTC(2026, 0, 1)
   /** A heap, the next event first. */
   readonly #events: Event[] = []
   #steps = 0
 
-  constructor(random: SeededRandom) {
+  constructor(random: Random) {
     this.#random = random
   }
 

@@ -3,7 +3,7 @@ import type { NotificationId } from '../../domain/notification.ts'
 import { MemoryRateLimiter } from '../../embedded/memory-rate-limiter.ts'
 import { limitsOf } from '../../port/conformance/rate-limiter.suite.ts'
 import { ModelStore } from '../model-store.ts'
-import { SeededRandom } from './random.ts'
+import { Random } from '../random.ts'
 import { SimBroker } from './sim-broker.ts'
 import { SimDatabase } from './sim-database.ts'
 import { type Engine, type Surroundings, startEngine } from './sim-engine.ts'
@@ -45,7 +45,7 @@ export class World {
   #requests = 0
 
   constructor({ seed, perSecond, faults, bugs = noBugs }: WorldOptions) {
-    const random = new SeededRandom(seed)
+    const random = new Random(seed)
     const time = new VirtualClock(random)
     this.time = time
     this.store = new ModelStore(() => time.nowMs, { ttlMs, bugs })

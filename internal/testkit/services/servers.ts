@@ -2,15 +2,9 @@ import { writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import { findFreePort } from '../../embedded/postgres/free-port.ts'
 import { runTool } from '../../embedded/postgres/run-tool.ts'
+import { ControlledServer } from './controlled-server.ts'
 import type { ServerPrograms } from './find-programs.ts'
-import {
-  answers,
-  makeOwnFolder,
-  type ServerPlace,
-  type ServerProcess,
-  startServer,
-  waitUntilReady,
-} from './server-process.ts'
+import { answers, makeOwnFolder, type ServerPlace, type ServerProcess, startServer } from './server-process.ts'
 
 /** Called with each process as soon as it exists, so that it can be ended even when the start fails after that. */
 export type Register = (server: ServerProcess) => void
@@ -21,7 +15,7 @@ export async function startPostgres(
   place: ServerPlace,
   programs: Programs<'postgres'>,
   register: Register,
-): Promise<string> {
+): Promise<ControlledServer> {
   const data = await makeOwnFolder(place, 'data')
   const args = ['-D', data, '-U', 'app', '-A', 'trust', '-E', 'UTF8', '--locale=C', '--no-sync']
   const initdb = await runTool(programs.initdb, args, { user: place.user, timeoutMs: 60_000 })
@@ -34,32 +28,40 @@ export async function startPostgres(
     'fsync=off',
     'shared_buffers=128MB',
   ]
-  const server = startServer(place, 'postgres', {
-    program: programs.postgres,
-    args: ['-D', data, '-p', String(port), ...settings.flatMap((setting) => ['-c', setting])],
-    stopSignal: 'SIGQUIT',
-    stopWithinMs: 5_000,
-  })
-  register(server)
   // Protocol 3.0 start-up packet; `R` is "authentication ok", while it recovers or refuses the answer is an `E`.
   const body = Buffer.from('\0\x03\0\0user\0app\0database\0postgres\0\0', 'latin1')
   const hello = Buffer.concat([Buffer.alloc(4), body])
   hello.writeInt32BE(hello.length)
-  await waitUntilReady(place, 'postgres', server, 30_000, () => answers(port, hello, 'R'))
-  return `postgres://app@127.0.0.1:${port}/postgres`
+  const spec = {
+    program: programs.postgres,
+    args: ['-D', data, '-p', String(port), ...settings.flatMap((setting) => ['-c', setting])],
+    stopSignal: 'SIGQUIT',
+    stopWithinMs: 5_000,
+  } as const
+  const named = { name: 'postgres', url: `postgres://app@127.0.0.1:${port}/postgres`, place }
+  return opened(new ControlledServer(named, spec, 30_000, () => answers(port, hello, 'R')), register)
 }
 
-export async function startRedis(place: ServerPlace, programs: Programs<'redis'>, register: Register): Promise<string> {
+async function opened(server: ControlledServer, register: Register): Promise<ControlledServer> {
+  register(server)
+  await server.ready()
+  return server
+}
+
+export async function startRedis(
+  place: ServerPlace,
+  programs: Programs<'redis'>,
+  register: Register,
+): Promise<ControlledServer> {
   const port = await findFreePort()
-  const server = startServer(place, 'redis', {
+  const spec = {
     program: programs.server,
     args: ['--port', String(port), '--bind', '127.0.0.1', '--dir', place.folder, '--save', '', '--appendonly', 'no'],
     stopSignal: 'SIGTERM',
     stopWithinMs: 5_000,
-  })
-  register(server)
-  await waitUntilReady(place, 'redis', server, 15_000, () => answers(port, Buffer.from('PING\r\n'), '+'))
-  return `redis://127.0.0.1:${port}`
+  } as const
+  const named = { name: 'redis', url: `redis://127.0.0.1:${port}`, place }
+  return opened(new ControlledServer(named, spec, 15_000, () => answers(port, Buffer.from('PING\r\n'), '+')), register)
 }
 
 /**
@@ -70,7 +72,7 @@ export async function startRabbitMq(
   place: ServerPlace,
   programs: Programs<'rabbitmq'>,
   register: Register,
-): Promise<string> {
+): Promise<ControlledServer> {
   const [port, distributionPort, epmdPort] = [await findFreePort(), await findFreePort(), await findFreePort()]
   const env = await rabbitMqEnvironment(place, { port, distributionPort, epmdPort })
   const epmd = startServer(place, 'epmd', {
@@ -80,18 +82,11 @@ export async function startRabbitMq(
     stopWithinMs: 2_000,
   })
   register(epmd)
-  const server = startServer(place, 'rabbitmq', {
-    program: programs.server,
-    args: [],
-    env,
-    stopSignal: 'SIGTERM',
-    stopWithinMs: 10_000,
-  })
-  register(server)
   // The header of AMQP 0-9-1; a broker that takes connections answers with a method frame, whose first byte is 1.
   const hello = Buffer.from('AMQP\0\0\x09\x01', 'latin1')
-  await waitUntilReady(place, 'rabbitmq', server, 90_000, () => answers(port, hello, '\x01'))
-  return `amqp://guest:guest@127.0.0.1:${port}`
+  const spec = { program: programs.server, args: [], env, stopSignal: 'SIGTERM', stopWithinMs: 10_000 } as const
+  const named = { name: 'rabbitmq', url: `amqp://guest:guest@127.0.0.1:${port}`, place }
+  return opened(new ControlledServer(named, spec, 90_000, () => answers(port, hello, '\x01')), register)
 }
 
 interface RabbitMqPorts {

@@ -3,6 +3,7 @@ import os from 'node:os'
 import path from 'node:path'
 import type { SystemUser } from '../../embedded/postgres/run-tool.ts'
 import { canEnter, unprivilegedUser } from '../../embedded/postgres/system-user.ts'
+import type { ControlledServer } from './controlled-server.ts'
 import type { ServerPrograms } from './find-programs.ts'
 import type { ServerPlace, ServerProcess } from './server-process.ts'
 import { type Register, startPostgres, startRabbitMq, startRedis } from './servers.ts'
@@ -13,6 +14,8 @@ export type ServiceName = (typeof serviceNames)[number]
 export interface Throwaway {
   /** URL of each server that was asked for. */
   readonly urls: Readonly<Partial<Record<ServiceName, string>>>
+  /** The servers themselves, for tests that end them and start them again. */
+  readonly servers: Readonly<Partial<Record<ServiceName, ControlledServer>>>
   /** Ends every server and removes the folder. Safe to call twice. */
   stop(): Promise<void>
   /** Kills every server without waiting; for an `exit` handler. */
@@ -34,6 +37,7 @@ export async function startThrowaway(
   const base = await makeBase(user)
   const processes: ServerProcess[] = []
   const urls: Partial<Record<ServiceName, string>> = {}
+  const servers: Partial<Record<ServiceName, ControlledServer>> = {}
   let stopping: Promise<void> | null = null
   const stop = async () => {
     await Promise.all(processes.map((server) => server.stop()))
@@ -42,6 +46,7 @@ export async function startThrowaway(
   }
   const throwaway: Throwaway = {
     urls,
+    servers,
     stop: () => (stopping ??= stop()),
     killNow: () => processes.forEach((server) => server.killNow()),
   }
@@ -52,7 +57,9 @@ export async function startThrowaway(
   }
   try {
     const starts = wanted.map(async (name) => {
-      urls[name] = await start(name, await makePlace(base, name, user), programs, register)
+      const server = await start(name, await makePlace(base, name, user), programs, register)
+      servers[name] = server
+      urls[name] = server.url
     })
     for (const result of await Promise.allSettled(starts)) if (result.status === 'rejected') throw result.reason
     return throwaway
@@ -62,7 +69,12 @@ export async function startThrowaway(
   }
 }
 
-function start(name: ServiceName, place: ServerPlace, programs: ServerPrograms, register: Register): Promise<string> {
+function start(
+  name: ServiceName,
+  place: ServerPlace,
+  programs: ServerPrograms,
+  register: Register,
+): Promise<ControlledServer> {
   if (name === 'postgres' && programs.postgres !== null) return startPostgres(place, programs.postgres, register)
   if (name === 'redis' && programs.redis !== null) return startRedis(place, programs.redis, register)
   if (name === 'rabbitmq' && programs.rabbitmq !== null) return startRabbitMq(place, programs.rabbitmq, register)

@@ -1,0 +1,126 @@
+import { setTimeout as delay } from 'node:timers/promises'
+import { messageOf } from '../../internal/domain/errors.ts'
+import { Random } from '../../internal/testkit/random.ts'
+import { check, type Verdict } from './check/checker.ts'
+import type { Violation } from './check/violation.ts'
+import type { Fault, Heal } from './faults/fault.ts'
+import { checkFigures, checkOpenFiles } from './figures.ts'
+import { drain, untilReady } from './recovery.ts'
+import type { World } from './world.ts'
+
+export interface CyclePlan {
+  /** One for each cycle: the faults that happen at once. */
+  readonly cycles: readonly (readonly Fault[])[]
+  readonly checkEvery: number
+  readonly seed: number
+  readonly perSecond: number
+}
+
+export interface CycleResult {
+  readonly cycle: number
+  readonly faults: readonly string[]
+  readonly accepted: number
+  /** From the end of the fault until every engine was ready. */
+  readonly readyMs: number
+}
+
+export interface CheckResult {
+  readonly cycle: number
+  readonly verdict: Verdict
+  /** All found so far, those of the process included. */
+  readonly violations: readonly Violation[]
+  readonly drainMs: number
+  /** Since the last check. */
+  readonly remarks: readonly string[]
+}
+
+export interface Listener {
+  onCycle(result: CycleResult): void
+  onCheck(result: CheckResult): void
+}
+
+const lanes = 6
+
+/** Runs a campaign in one world. @returns the last check, which is over everything. */
+export async function runCampaign(world: World, plan: CyclePlan, listener: Listener): Promise<CheckResult> {
+  const random = new Random(plan.seed)
+  const pace = { lanes, perSecond: plan.perSecond }
+  let last: CheckResult | null = null
+  world.load.start(pace)
+  for (const [index, faults] of plan.cycles.entries()) {
+    const cycle = index + 1
+    listener.onCycle(await runCycle(world, cycle, faults, random.fork()))
+    if (cycle !== plan.cycles.length && cycle % plan.checkEvery !== 0) continue
+    await world.load.stop()
+    last = await checkWorld(world, cycle)
+    listener.onCheck(last)
+    if (cycle !== plan.cycles.length) world.load.start(pace)
+  }
+  if (last === null) throw new Error('a campaign needs at least one cycle')
+  return last
+}
+
+/** One cycle under load: a while in peace, the faults one after another, their ends, then recovery. */
+async function runCycle(world: World, cycle: number, faults: readonly Fault[], random: Random): Promise<CycleResult> {
+  const resetsBefore = countResets(world)
+  const names = faults.map(({ name }) => name)
+  await delay(random.between(100, 700))
+  const ends: Promise<void>[] = []
+  for (const fault of faults) {
+    const overs = (fault.disturbs ?? []).map((subject) => world.evidence.disturb(subject, fault.name))
+    const heal = await inject(world, fault, random, faults.length === 1)
+    // Each ends at its own time: an engine that is started again may wait for a server that comes back later.
+    ends.push(end(fault, heal, overs))
+    if (faults.length > 1) await delay(random.between(0, 500))
+  }
+  await Promise.all(ends)
+  const readyMs = await untilReady(world, performance.now(), `cycle ${cycle}, ${names.join(' + ')}`)
+  const resets = countResets(world) - resetsBefore
+  if (resets > 0 && faults.every(({ graceful }) => graceful === true)) {
+    const reasons = JSON.stringify(world.load.counts.unanswered)
+    const text = `cycle ${cycle}: ${resets} requests on a kept connection met a reset in a graceful stop (all so far: ${reasons})`
+    world.wrong.push({ invariant: 0, text })
+  }
+  return { cycle, faults: names, accepted: world.load.counts.accepted, readyMs }
+}
+
+/**
+ * Requests that were cut while they were answered, or on a connection that the engine had answered on before. One on a new connection may always meet the moment in
+ * which the kernel closes the listening socket; the engine has not seen it then, and a client may simply repeat it.
+ */
+function countResets({ load }: World): number {
+  const { unanswered } = load.counts
+  return (unanswered['ECONNRESET on a kept connection'] ?? 0) + (unanswered['ECONNRESET in an answer'] ?? 0)
+}
+
+/** Beside others a fault may be impossible, as a lock on a database that is away; alone it must not be. */
+async function inject(world: World, fault: Fault, random: Random, isAlone: boolean): Promise<Heal> {
+  try {
+    return await fault.inject(world, random)
+  } catch (error) {
+    if (isAlone) world.wrong.push({ invariant: 0, text: `the rig could not do ${fault.name}: ${messageOf(error)}` })
+    return () => world.revive()
+  }
+}
+
+async function end(fault: Fault, heal: Heal, overs: readonly (() => void)[]): Promise<void> {
+  await delay(fault.holdMs)
+  await heal()
+  for (const over of overs) over()
+}
+
+/** Lets everything come to its end and holds it against the invariants. The client must be at rest. */
+export async function checkWorld(world: World, cycle: number): Promise<CheckResult> {
+  const drainMs = await drain(world, `after cycle ${cycle}`)
+  await delay(300) // what a target is just answering
+  const verdict = check(await world.facts())
+  await checkFigures(world)
+  await checkOpenFiles(world)
+  return {
+    cycle,
+    verdict,
+    violations: [...world.wrong, ...verdict.violations],
+    drainMs,
+    remarks: world.remarks.splice(0),
+  }
+}

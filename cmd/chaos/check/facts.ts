@@ -1,0 +1,73 @@
+import { createReadStream } from 'node:fs'
+import { createInterface } from 'node:readline'
+import { z } from 'zod'
+import type { Disturbance, Life } from '../evidence.ts'
+import type { Attempt, Change, Row } from '../history.ts'
+import type { Promised } from '../load.ts'
+
+/** What a target wrote down about one delivery. */
+export interface Delivery {
+  readonly id: string
+  readonly generation: number
+  readonly key: string
+  /** When it arrived, and when the answer was about to be sent; epoch milliseconds. */
+  readonly at: number
+  readonly answeredAt: number | null
+  /** Null: it was not answered. */
+  readonly status: number | null
+  readonly content: string
+}
+
+/** Everything that is known after a run: from the client, the targets, the database and the rig. */
+export interface Facts {
+  readonly promised: readonly Promised[]
+  readonly deliveries: readonly Delivery[]
+  readonly rows: readonly Row[]
+  readonly attempts: readonly Attempt[]
+  readonly changes: readonly Change[]
+  readonly disturbances: readonly Disturbance[]
+  readonly lives: readonly Life[]
+  readonly jobTimeoutMs: number
+  /** Of each channel per second, null without a limit; a process without Redis begins anew with `burst`. */
+  readonly pace: { readonly perSecond: number; readonly burst: number; readonly fresh: number } | null
+}
+
+const line = z.object({
+  at: z.number(),
+  answeredAt: z.number().nullable(),
+  status: z.number().nullable(),
+  key: z.string().nullable(),
+  content: z.string().nullable(),
+})
+
+/** Reads a sink's log, oldest arrival first. */
+export async function readDeliveries(file: string): Promise<Delivery[]> {
+  const deliveries: Delivery[] = []
+  for await (const text of createInterface({ input: createReadStream(file) })) {
+    const { at, answeredAt, status, key, content } = line.parse(JSON.parse(text))
+    const [id = '', generation = ''] = (key ?? '').split(':')
+    deliveries.push({
+      id,
+      generation: Number(generation),
+      key: key ?? '',
+      at,
+      answeredAt,
+      status,
+      content: content ?? '',
+    })
+  }
+  return deliveries.sort((a, b) => a.at - b.at)
+}
+
+export function groupBy<T>(items: readonly T[], keyOf: (item: T) => string): ReadonlyMap<string, readonly T[]> {
+  return Map.groupBy(items, keyOf)
+}
+
+/** A target took it, as far as the sender can know: it said so, or it said nothing. */
+export function mayBeTaken({ status }: Delivery): boolean {
+  return status === null || isTaken(status)
+}
+
+export function isTaken(status: number | null): boolean {
+  return status !== null && status >= 200 && status < 300
+}

@@ -1,0 +1,47 @@
+import { failpointFaults } from './failpoints.ts'
+import type { Fault } from './fault.ts'
+import { cutOffFaults, linkFaults } from './links.ts'
+import { loadFaults } from './loads.ts'
+import { messageFaults } from './messages.ts'
+import { postgresFaults } from './postgres.ts'
+import { processFaults } from './process.ts'
+import { rabbitmqFaults } from './rabbitmq.ts'
+import { redisFaults } from './redis.ts'
+import { startFaults } from './starts.ts'
+import { targetFaults } from './targets.ts'
+
+/** Everything that can be made to go wrong. */
+export const faults: readonly Fault[] = [
+  ...processFaults,
+  ...postgresFaults,
+  ...rabbitmqFaults,
+  ...redisFaults,
+  ...linkFaults,
+  ...cutOffFaults,
+  ...targetFaults,
+  ...messageFaults,
+  ...loadFaults,
+  ...startFaults,
+  ...failpointFaults,
+]
+
+/** What the rig does not do, and why: said in every report. */
+export const notDone: Readonly<Record<string, string>> = {
+  'clock +1 h and −10 min': 'needs libfaketime in front of the engine, which is not part of the rig',
+  'disk of the database full': 'needs a small file system of its own, and mounts are rarely allowed where this runs',
+  'power loss': 'the private PostgreSQL runs without fsync: a process can be killed, a machine cannot',
+}
+
+/**
+ * @param words names, groups, or `all`.
+ * @throws Error that names what is not known.
+ */
+export function chooseFaults(words: readonly string[]): readonly Fault[] {
+  return words.flatMap((word) => {
+    const found = faults.filter(({ name, group }) => word === 'all' || word === name || word === group)
+    if (found.length > 0) return found
+    const groups = [...new Set(faults.map(({ group }) => group))]
+    throw new Error(`FAULTS: "${word}" is neither "all", nor a group (${groups.join(', ')}), nor one of:
+  ${faults.map(({ name, about }) => `${name.padEnd(34)} ${about}`).join('\n  ')}`)
+  })
+}

@@ -1,0 +1,63 @@
+import { createHash } from 'node:crypto'
+import type { Random } from '../../internal/testkit/random.ts'
+
+export interface Item {
+  readonly channel: string
+  readonly recipient: string
+  readonly content: string
+  readonly priority: string
+  readonly idempotencyKey: string
+  readonly scheduledAt?: string
+  readonly maxRetries?: number
+}
+
+/** What targets do to a share of the notifications; the rest is taken at once. */
+export interface Misbehaviour {
+  readonly share: number
+  /** One of these is drawn. The n-th delivery of a notification gets the n-th answer, the last one repeats. */
+  readonly scripts: readonly string[]
+}
+
+/** Some of everything that a target may do. */
+export const everyday: Misbehaviour = {
+  share: 0.2,
+  scripts: [
+    '503 200',
+    '500 500 200',
+    '429:1 200',
+    '503:1 200',
+    '400',
+    'redirect',
+    'reset 200',
+    'drop 200',
+    'slow:150',
+    'slow:400',
+    'drip:8:20',
+    'huge:300000',
+    'messageid-header',
+    'hang 200',
+  ],
+}
+
+const channels = ['SMS', 'EMAIL', 'PUSH']
+const priorities = ['HIGH', 'NORMAL', 'LOW']
+const scheduledShare = 0.05
+const scheduledMsMax = 3_000
+
+export function makeItem(random: Random, key: string, { share, scripts }: Misbehaviour): Item {
+  const script = random.chance(share) ? ` [sink ${random.pick(scripts)}]` : ''
+  return {
+    channel: random.pick(channels),
+    priority: random.pick(priorities),
+    recipient: `to-${key}`,
+    content: `Chaos ${key}${script}`,
+    idempotencyKey: key,
+    ...(random.chance(scheduledShare) && {
+      scheduledAt: new Date(Date.now() + random.between(200, scheduledMsMax)).toISOString(),
+    }),
+  }
+}
+
+export function hashOf(item: Item): string {
+  return createHash('sha256').update(JSON.stringify(item)).digest('hex').slice(0, 16)
+}
