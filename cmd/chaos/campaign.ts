@@ -75,22 +75,33 @@ async function runCycle(world: World, cycle: number, faults: readonly Fault[], r
   }
   await Promise.all(ends)
   const readyMs = await untilReady(world, performance.now(), `cycle ${cycle}, ${names.join(' + ')}`)
-  const resets = countResets(world) - resetsBefore
-  if (resets > 0 && faults.every(({ graceful }) => graceful === true)) {
-    const reasons = JSON.stringify(world.load.counts.unanswered)
-    const text = `cycle ${cycle}: ${resets} requests on a kept connection met a reset in a graceful stop (all so far: ${reasons})`
-    world.wrong.push({ invariant: 0, text })
-  }
+  if (faults.every(({ graceful }) => graceful === true)) judgeResets(world, resetsBefore, countResets(world), cycle)
   return { cycle, faults: names, accepted: world.load.counts.accepted, readyMs }
 }
 
-/**
- * Requests that were cut while they were answered, or on a connection that the engine had answered on before. One on a new connection may always meet the moment in
- * which the kernel closes the listening socket; the engine has not seen it then, and a client may simply repeat it.
- */
-function countResets({ load }: World): number {
+interface Resets {
+  /** While the request was answered, or on a connection that the engine had answered on before. */
+  readonly known: number
+  /** On a new connection: whether the engine had begun to read the request, the client cannot tell. */
+  readonly opening: number
+}
+
+function countResets({ load }: World): Resets {
   const { unanswered } = load.counts
-  return (unanswered['ECONNRESET on a kept connection'] ?? 0) + (unanswered['ECONNRESET in an answer'] ?? 0)
+  const known = (unanswered['ECONNRESET on a kept connection'] ?? 0) + (unanswered['ECONNRESET in an answer'] ?? 0)
+  return { known, opening: unanswered['ECONNRESET'] ?? 0 }
+}
+
+/** A graceful stop answers what it was asked: no request may meet a reset. */
+function judgeResets(world: World, before: Resets, after: Resets, cycle: number): void {
+  const known = after.known - before.known
+  const opening = after.opening - before.opening
+  const where = `in a graceful stop (cycle ${cycle})`
+  if (known > 0) world.wrong.push({ invariant: 0, text: `${known} requests in hand met a reset ${where}` })
+  if (opening > 0) {
+    const text = `${opening} requests on a new connection met a reset ${where}`
+    world.wrong.push({ invariant: 0, text, isKnownGap: true })
+  }
 }
 
 /** Beside others a fault may be impossible, as a lock on a database that is away; alone it must not be. */

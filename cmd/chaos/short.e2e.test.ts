@@ -38,12 +38,13 @@ async function run(profile: ProfileName, words: readonly string[]) {
   }
 }
 
+// Known gaps fail `make chaos`; here they would hide whatever else a change breaks.
 describe(`a short campaign (seed ${seed})`, () => {
   it.runIf(isChosen('services') && hasServers())(
     'loses nothing and repeats nothing without an excuse on PostgreSQL, RabbitMQ and Redis',
     async () => {
       const { verdict, violations } = await run('services', onServices)
-      expect(violations).toEqual([])
+      expect(violations.filter(({ isKnownGap }) => isKnownGap !== true)).toEqual([])
       expect(verdict).toMatchObject({ lost: 0, duplicates: { unexcused: 0 } })
       expect(verdict.accepted).toBeGreaterThan(500)
     },
@@ -54,7 +55,7 @@ describe(`a short campaign (seed ${seed})`, () => {
     'loses nothing and repeats nothing without an excuse on built-in parts',
     async () => {
       const { verdict, violations } = await run('embedded', onBuiltIn)
-      expect(violations).toEqual([])
+      expect(violations.filter(({ isKnownGap }) => isKnownGap !== true)).toEqual([])
       expect(verdict).toMatchObject({ lost: 0, duplicates: { unexcused: 0 } })
       expect(verdict.accepted).toBeGreaterThan(200)
     },

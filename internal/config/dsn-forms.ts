@@ -1,7 +1,7 @@
 /** Names and values of a connection string, decoded, in the order written. Names are those of libpq. */
 export type DsnParts = readonly (readonly [name: string, value: string])[]
 
-/** `problem` names positions, never text: any of it may be a piece of an unquoted password. */
+/** `problem` names positions, never text, since every part of it may be a piece of an unquoted password. */
 export type DsnForm = { readonly ok: true; readonly parts: DsnParts } | { readonly ok: false; readonly problem: string }
 
 const unescaped = 'characters such as @ / ? # % in user name or password must be percent-encoded'

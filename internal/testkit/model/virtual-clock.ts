@@ -3,7 +3,7 @@ import type { Random } from '../random.ts'
 
 interface Event {
   readonly atMs: number
-  /** Decides among events of one moment: any order is a possible one. */
+  /** Decides among events of one moment, for which every order is possible. */
   readonly order: number
   readonly run: () => void
 }
