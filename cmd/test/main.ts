@@ -5,7 +5,7 @@ import type { Throwaway } from '../../internal/testkit/services/throwaway.ts'
 import { projectRoot } from '../project-root.ts'
 import { endChildren, type Finished, run } from './child.ts'
 import { NoServicesError, openServices, type Services, seconds } from './services.ts'
-import { add, countTests, describeTally, type Tally } from './tally.ts'
+import { add, countTests, describeTally, listFailures, type Tally } from './tally.ts'
 
 /** Scripts of package.json, each one a check; in this order. */
 const checks = ['check:format', 'lint', 'typecheck', 'check:imports', 'check:unused', 'docs:check', 'build'] as const
@@ -77,7 +77,9 @@ async function runTests(args: readonly string[], env: NodeJS.ProcessEnv): Promis
     const reporters = ['--reporter=default', '--reporter=json', `--outputFile.json=${file}`]
     const options = { env, timeoutMs: testTimeoutMs, output: 'show' } as const
     const result = await run('vitest', ['run', ...reporters, ...args], options)
-    const tally = countTests(await readFile(file, 'utf8').catch(() => null), result.exitCode)
+    const report = await readFile(file, 'utf8').catch(() => null)
+    const tally = countTests(report, result.exitCode)
+    if (tally.failed > 0) for (const line of listFailures(report, projectRoot)) say(`failed: ${line}`)
     say(`${tally.failed === 0 ? 'ok  ' : 'FAIL'}  ${'tests'.padEnd(14)} ${duration(result)}`)
     if (result.output !== '') say(result.output.trimEnd())
     return tally

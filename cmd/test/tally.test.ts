@@ -1,9 +1,15 @@
 import { describe, expect, it } from 'vitest'
-import { add, countTests, describeTally } from './tally.ts'
+import { add, countTests, describeTally, listFailures } from './tally.ts'
 
 const file = (status: string, ...tests: readonly string[]) => ({
+  name: '/project/some/file.test.ts',
   status,
-  assertionResults: tests.map((one) => ({ status: one })),
+  message: status === 'failed' ? 'Error: cannot be loaded\n at line 1' : '',
+  assertionResults: tests.map((one) => ({
+    status: one,
+    fullName: `it ${one}`,
+    failureMessages: one === 'failed' ? [`Error: ${'long '.repeat(100)}\n at line 2`] : [],
+  })),
 })
 const report = (...testResults: readonly ReturnType<typeof file>[]) => JSON.stringify({ testResults })
 
@@ -28,6 +34,17 @@ describe('the count of a test run', () => {
 
   it('never takes a missing or broken report for success', () => {
     for (const text of [null, '', '{}', '{"testResults":1}']) expect(countTests(text, 0).failed).toBe(1)
+  })
+
+  it('names each failed test and file in one short line', () => {
+    const text = report(file('passed', 'passed'), file('failed', 'passed', 'failed'), file('failed'))
+    const [test, unloaded, ...more] = listFailures(text, '/project')
+    expect(test).toMatch(/^some\/file\.test\.ts > it failed: Error: long /)
+    expect(test?.length).toBeLessThan(250)
+    expect(test).not.toContain('line 2')
+    expect(unloaded).toBe('some/file.test.ts: Error: cannot be loaded')
+    expect(more).toEqual([])
+    expect(listFailures(null, '/project')).toEqual(['the tests wrote no readable report'])
   })
 
   it('reads as one line', () => {

@@ -1,3 +1,4 @@
+import path from 'node:path'
 import { z } from 'zod'
 
 /** What came out of the run: tests, and one for every check. */
@@ -8,8 +9,19 @@ export interface Tally {
 }
 
 const report = z.object({
-  testResults: z.array(z.object({ status: z.string(), assertionResults: z.array(z.object({ status: z.string() })) })),
+  testResults: z.array(
+    z.object({
+      name: z.string(),
+      status: z.string(),
+      message: z.string(),
+      assertionResults: z.array(
+        z.object({ status: z.string(), fullName: z.string(), failureMessages: z.array(z.string()) }),
+      ),
+    }),
+  ),
 })
+
+const reasonLengthMax = 160
 
 /**
  * Counts a report of vitest's JSON reporter.
@@ -28,6 +40,22 @@ export function countTests(text: string | null, exitCode: number | null): Tally 
   const failed = statuses.filter((status) => status === 'failed').length
   const silentFailure = exitCode !== 0 && failed === 0 ? 1 : 0
   return { passed, failed: failed + silentFailure, skipped: statuses.length - passed - failed }
+}
+
+/** One short line for each failed test or file of the report, for the end of the output, where people look first. */
+export function listFailures(text: string | null, root: string): readonly string[] {
+  const parsed = report.safeParse(text === null ? null : parseJson(text))
+  if (!parsed.success) return ['the tests wrote no readable report']
+  return parsed.data.testResults.flatMap((file) => {
+    const name = path.relative(root, file.name)
+    const failed = file.assertionResults.filter((test) => test.status === 'failed')
+    if (failed.length === 0) return file.status === 'failed' ? [`${name}: ${firstLine(file.message)}`] : []
+    return failed.map((test) => `${name} > ${test.fullName}: ${firstLine(test.failureMessages[0] ?? '')}`)
+  })
+}
+
+function firstLine(text: string): string {
+  return (text.trim().split('\n')[0] ?? '').slice(0, reasonLengthMax)
 }
 
 export function add(...tallies: readonly Tally[]): Tally {

@@ -15,13 +15,14 @@ const database = new EmbeddedPostgres(
 )
 try {
   await database.start()
-  process.stdout.write(`${JSON.stringify({ url: database.url, folder: database.folder })}\n`)
   const untilTold = setInterval(() => undefined, 60_000)
   process.once('SIGUSR2', () => process.exit(3))
   process.once('SIGTERM', () => {
     clearInterval(untilTold)
     void database.stop()
   })
+  // Last: who reads this line may signal at once, and a signal without its handler would end the process as a kill does.
+  process.stdout.write(`${JSON.stringify({ url: database.url, folder: database.folder })}\n`)
 } catch (error) {
   process.stdout.write(`${JSON.stringify({ error: error instanceof Error ? error.message : String(error) })}\n`)
   process.exitCode = 1
