@@ -16,7 +16,8 @@ export class TcpPipe {
   readonly #weather: Weather
   /** When the last chunk under way arrives, on the monotonic clock. */
   #lastDueMs = 0
-  #underWay = 0
+  /** Two timers that are due at the same moment may ring in any order, so a ring lets the first one in line arrive. */
+  readonly #underWay: Buffer[] = []
   #lostBytes = 0
   #isEnding = false
 
@@ -36,27 +37,27 @@ export class TcpPipe {
       this.#lostBytes += bytes.length
       return
     }
-    if (delayMs === 0 && bytesPerSecond === 0 && this.#underWay === 0) {
+    if (delayMs === 0 && bytesPerSecond === 0 && this.#underWay.length === 0) {
       this.#to.write(bytes)
       return
     }
     const nowMs = performance.now()
     const travelMs = bytesPerSecond === 0 ? 0 : (bytes.length / bytesPerSecond) * 1_000
     this.#lastDueMs = Math.max(nowMs + delayMs, this.#lastDueMs) + travelMs
-    this.#underWay += 1
-    setTimeout(() => this.#arrive(bytes), this.#lastDueMs - nowMs).unref()
+    this.#underWay.push(bytes)
+    setTimeout(() => this.#arriveNext(), this.#lastDueMs - nowMs).unref()
   }
 
   /** Ends the receiver once everything under way has arrived. */
   end(): void {
     this.#isEnding = true
-    if (this.#underWay === 0) this.#to.end()
+    if (this.#underWay.length === 0) this.#to.end()
   }
 
-  #arrive(bytes: Buffer): void {
-    this.#underWay -= 1
-    if (this.#to.destroyed) return
+  #arriveNext(): void {
+    const bytes = this.#underWay.shift()
+    if (bytes === undefined || this.#to.destroyed) return
     this.#to.write(bytes)
-    if (this.#isEnding && this.#underWay === 0) this.#to.end()
+    if (this.#isEnding && this.#underWay.length === 0) this.#to.end()
   }
 }

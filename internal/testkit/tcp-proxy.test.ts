@@ -1,5 +1,6 @@
 import { once } from 'node:events'
 import { connect, createServer, type Server, type Socket } from 'node:net'
+import { setImmediate } from 'node:timers/promises'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { eventually } from './eventually.ts'
 import { TcpProxy } from './tcp-proxy.ts'
@@ -33,6 +34,10 @@ describe('TcpProxy', () => {
     server.close()
   })
 
+  async function nextTurns(count: number): Promise<void> {
+    for (let turn = 0; turn < count; turn++) await setImmediate()
+  }
+
   async function echo(text: string): Promise<void> {
     client.write(text)
     await eventually(() => received.endsWith(text))
@@ -47,6 +52,17 @@ describe('TcpProxy', () => {
     await echo('b')
     expect(received).toBe('helloab')
     expect(performance.now() - startedMs).toBeGreaterThan(70)
+  })
+
+  it('keeps the order of bytes while the delay shrinks', async () => {
+    const text = 'abcdefghijklmnopqrstuvwxyz'
+    for (const [at, letter] of [...text].entries()) {
+      proxy.delay(40 - at)
+      client.write(letter)
+      await nextTurns(3) // or the letters would travel together
+    }
+    await eventually(() => received.length === 5 + text.length)
+    expect(received).toBe(`hello${text}`)
   })
 
   it('carries no more than it is throttled to', async () => {
