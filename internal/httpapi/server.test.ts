@@ -15,7 +15,7 @@ afterEach(async () => {
 
 async function serve(
   app: HttpServerDeps['app'],
-  settings: { port?: number; drainMs?: number; connectionsMax?: number } = {},
+  settings: { port?: number; lingerMs?: number; drainMs?: number; connectionsMax?: number } = {},
 ) {
   const lines: LogLine[] = []
   const readiness = new Readiness()
@@ -89,6 +89,30 @@ describe('HttpServer', () => {
     const response = await answer
     expect([response.headers.get('connection'), await response.text()]).toEqual(['close', 'done'])
     await stopped
+  })
+
+  it('answers the first request of connections that were opened just before the stop', async () => {
+    const { server } = await serve(slowApp().app, { lingerMs: 10_000 })
+    const sockets = await Promise.all(Array.from({ length: 20 }, () => open(server.port)))
+    const stopped = server.stop()
+    await vi.waitFor(() => expect(server.port).toBe(0)) // nobody listens any more
+    const answers = sockets.map((socket) => {
+      socket.write('GET /fast HTTP/1.1\r\nHost: x\r\n\r\n')
+      return text(socket)
+    })
+    for (const answer of await Promise.all(answers)) {
+      expect(answer).toMatch(/^HTTP\/1.1 200 OK\r$/m)
+      expect(answer).toMatch(/^Connection: close\r$/m)
+    }
+    await stopped
+  })
+
+  it('ends connections that stay silent at a stop', async () => {
+    const { server } = await serve(slowApp().app, { lingerMs: 20, drainMs: 60_000 })
+    const silent = await open(server.port)
+    const ended = text(silent.resume())
+    await server.stop()
+    expect(await ended).toBe('')
   })
 
   it('cuts what does not end in time', async () => {

@@ -1,11 +1,14 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import { Server as NetServer, type Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
+import { setImmediate } from 'node:timers/promises'
 import { getRequestListener } from '@hono/node-server'
 import type { Component } from '../lifecycle/component.ts'
 import type { Clock } from '../port/clock.ts'
 import type { Logger, Telemetry } from '../port/telemetry.ts'
 import { ConnectionBound } from './connection-bound.ts'
 import { type Readiness, within } from './health.ts'
+import { listenError } from './listen-error.ts'
 import {
   connectionRefusal,
   expectationRefusal,
@@ -31,7 +34,9 @@ export interface HttpServerSettings {
   readonly host: string
   /** 0 = any free port. */
   readonly port: number
-  /** How long requests under way may take to end at a stop; then their connections are cut. Default 5 s. */
+  /** How long a connection that was opened just before the stop may take to send its request. Default 300 ms. */
+  readonly lingerMs?: number
+  /** How long requests under way may take to end after that; then their connections are cut. Default 5 s. */
   readonly drainMs?: number
   /** Connections at once; more are answered 503 and closed. Default 10,000. */
   readonly connectionsMax?: number
@@ -58,7 +63,10 @@ export interface HttpTimeouts {
   readonly checkEveryMs: number
 }
 
+const lingerMsDefault = 300
 const drainMsDefault = 5_000
+const quietTurnsEnough = 3
+const lastTurnsMax = 1_000
 const connectionsMaxDefault = 10_000
 const pipelinedMaxDefault = 64
 
@@ -88,6 +96,8 @@ export class HttpServer implements Component {
   readonly #underWay = new Set<ServerResponse>()
   readonly #pipelines = new WeakMap<Duplex, Pipeline>()
   readonly #refused = new WeakSet<Duplex>()
+  /** Connections without a request so far: Node does not count them as idle. */
+  readonly #silent = new Set<Socket>()
   #stopping = false
   #stopped: Promise<void> | null = null
 
@@ -110,6 +120,10 @@ export class HttpServer implements Component {
     this.#server.timeout = this.#timeouts.stalledMs
     const connectionsMax = settings.connectionsMax ?? connectionsMaxDefault
     const connections = new ConnectionBound(this.#server, connectionsMax, deps.telemetry)
+    this.#server.on('connection', (socket: Socket) => {
+      this.#silent.add(socket)
+      socket.once('close', () => this.#silent.delete(socket))
+    })
     this.#server.on('checkExpectation', (_incoming, outgoing) => refuse(outgoing, expectationRefusal))
     this.#server.on('clientError', (error: NodeJS.ErrnoException, socket) => this.#refuseRest(error, socket))
   }
@@ -157,22 +171,48 @@ export class HttpServer implements Component {
   async #stop(): Promise<void> {
     this.beginStop()
     if (!this.#server.listening) return
+    await this.#acceptWaiting()
     const closed = new Promise<void>((resolve) => {
-      this.#server.close(() => resolve())
+      // Not http's own close, which at once ends idle connections: one whose first request is still on its way counts
+      // as idle, and its client would meet a reset.
+      NetServer.prototype.close.call(this.#server, () => resolve())
     })
-    this.#server.closeIdleConnections()
-    try {
-      await within(this.#deps.clock, this.#settings.drainMs ?? drainMsDefault, () => closed)
-    } catch {
-      this.#deps.logger.warn('http requests were cut at stop', { count: this.#underWay.size })
-      this.#server.closeAllConnections()
-      await closed
+    if (await this.#ends(closed, this.#settings.lingerMs ?? lingerMsDefault)) return
+    this.#server.close() // now the idle ones
+    for (const socket of this.#silent) if (socket.bytesRead === 0) socket.destroy()
+    if (await this.#ends(closed, this.#settings.drainMs ?? drainMsDefault)) return
+    this.#deps.logger.warn('http requests were cut at stop', { count: this.#underWay.size })
+    this.#server.closeAllConnections()
+    await closed
+  }
+
+  /**
+   * Takes up the connections that the system has completed and Node has not seen: it accepts one in each turn of its
+   * loop, and closing the listening socket resets the others.
+   */
+  async #acceptWaiting(): Promise<void> {
+    let quietTurns = 0
+    const onConnection = () => void (quietTurns = 0)
+    this.#server.on('connection', onConnection)
+    // One quiet turn says nothing: it may have begun after the look at the sockets.
+    for (let turn = 0; quietTurns < quietTurnsEnough && turn < lastTurnsMax; turn++) {
+      quietTurns++
+      await setImmediate()
     }
+    this.#server.off('connection', onConnection)
+  }
+
+  async #ends(closed: Promise<void>, withinMs: number): Promise<boolean> {
+    return within(this.#deps.clock, withinMs, () => closed).then(
+      () => true,
+      () => false,
+    )
   }
 
   /** @returns how many requests are under way on the connection, this one included. */
   #watch(outgoing: ServerResponse): number {
     const { socket } = outgoing.req
+    this.#silent.delete(socket)
     const pipeline = this.#pipelines.get(socket) ?? { underWay: 0, last: outgoing }
     this.#pipelines.set(socket, pipeline)
     pipeline.underWay++
@@ -231,22 +271,6 @@ export class HttpServer implements Component {
 
 function closeAfter(outgoing: ServerResponse): void {
   if (!outgoing.headersSent) outgoing.setHeader('Connection', 'close')
-}
-
-function listenError(error: NodeJS.ErrnoException, host: string, port: number): Error {
-  const where = `API_PORT=${port} on ${host}`
-  if (error.code === 'EADDRINUSE') {
-    const advice = 'stop the other program, or set API_PORT to a free port'
-    return new Error(`${where}: the port is already in use; ${advice}`, { cause: error })
-  }
-  if (error.code === 'EACCES') {
-    const advice = 'ports below 1024 need special rights; set API_PORT to a higher one'
-    return new Error(`${where}: the port may not be opened; ${advice}`, { cause: error })
-  }
-  if (error.code === 'EADDRNOTAVAIL' || error.code === 'ENOTFOUND') {
-    return new Error(`${where}: APP_HOST is not an address of this machine; use 0.0.0.0 or 127.0.0.1`, { cause: error })
-  }
-  return new Error(`${where}: cannot listen (${error.code ?? error.name})`, { cause: error })
 }
 
 function serverOptions({ headersMs, requestMs, keepAliveMs, checkEveryMs }: HttpTimeouts) {
