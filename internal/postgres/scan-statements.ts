@@ -82,13 +82,14 @@ UPDATE notifications n SET status = 'FAILED', reason = 'expired', due_at = NULL,
 WHERE n.id = ANY(ARRAY(SELECT id FROM s)) RETURNING n.channel, n.priority`,
 }
 
-/** $1 most rows. Retries keep their time. */
+/** $1 most rows. Retries keep their time; one whose time has come was released, and its message is lost as all others. */
 export const expediteStatement: Statement<{ readonly id: NotificationId }> = {
   name: 'expedite',
   text: `
 UPDATE notifications n SET due_at = now(), publish_count = 0, updated_at = now()
 WHERE n.id = ANY(ARRAY(
-  SELECT n.id FROM notifications n WHERE n.due_at > now() AND n.status = 'QUEUED' AND n.next_retry_at IS NULL
+  SELECT n.id FROM notifications n WHERE n.due_at > now() AND n.status = 'QUEUED'
+    AND (n.next_retry_at IS NULL OR n.next_retry_at <= now())
   LIMIT $1::int FOR UPDATE SKIP LOCKED))
 RETURNING n.id`,
 }

@@ -42,7 +42,7 @@ export async function sweepOrphans(pool: PostgresPool, limit: number, backoffMs:
 const expediteGroup = 5_000
 
 /**
- * Makes every QUEUED row that waits for no retry due now, because whatever was published is lost: a broker inside the
+ * Makes every QUEUED row that does not wait for the time of a retry due now, because whatever was published is lost: a broker inside the
  * process has just been started. Returns how many there were.
  */
 export async function expedite(pool: PostgresPool): Promise<number> {

@@ -16,7 +16,7 @@ export type ClaimRow = Omit<Claimed, 'priority'> & { readonly priority: number }
 /**
  * $1 ids, $2 expected tokens, $3 owner, $4 lease in ms. LEAST keeps the update HOT while due_at is earlier anyway.
  * The owner names this very call, so that repeating it after a lost answer returns what the first one claimed instead
- * of leaving it to the sweep.
+ * of leaving it to the sweep. A retry before its time is passed by: no message may bring it forward.
  */
 export const claimStatement: Statement<ClaimRow> = {
   name: 'claim',
@@ -26,6 +26,7 @@ WITH m AS (SELECT * FROM unnest($1::uuid[], $2::int[]) AS m(id, expected)),
 l AS (
   SELECT n.id FROM notifications n JOIN m ON n.id = m.id AND n.lease_token = m.expected
   WHERE n.status = 'QUEUED' AND n.expires_at > now() AND n.attempt_count < n.max_attempts
+    AND (n.next_retry_at IS NULL OR n.next_retry_at <= now())
   FOR UPDATE OF n SKIP LOCKED),
 u AS (
   UPDATE notifications n SET status = 'SENDING', attempt_count = n.attempt_count + 1, lease_token = n.lease_token + 1,

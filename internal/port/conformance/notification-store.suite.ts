@@ -34,6 +34,13 @@ export const failing = (kind: 'transient' | 'rate_limited' | 'permanent' | 'unkn
   message: 'the target is away',
 })
 
+/** For a retry that may be claimed at once. */
+function retryNow(claimed: Claimed, result: SendResult): Settlement {
+  const settlement = settlementOf(claimed, result)
+  const { decision } = settlement
+  return decision.kind === 'retry' ? { ...settlement, decision: { ...decision, afterMs: 0 } } : settlement
+}
+
 /** Decides as the engine does, with a back-off of a minute so that nothing is due again by accident. */
 export function settlementOf(claimed: Claimed, result: SendResult): Settlement {
   const policy = { baseDelayMs: 60_000, maxDelayMs: 60_000, maxJitterMs: 0 }
@@ -289,6 +296,14 @@ export function notificationStoreConformance(name: string, open: () => Promise<S
         expect(await store.claim(refs, aLease())).toEqual([])
         expect(await store.claim([], aLease())).toEqual([])
       })
+
+      it('claims no retry before its time, whatever a message says', async () => {
+        const one = await storeOne(store)
+        const claimed = await claimOne(store, one.ref)
+        await store.settle([settlementOf(claimed, failing('transient'))])
+        expect(await store.claim([{ id: one.id, leaseToken: claimed.leaseToken }], aLease())).toEqual([])
+        expect(await read(one)).toMatchObject({ status: 'QUEUED', attemptCount: 1 })
+      })
     })
 
     describe('settle', () => {
@@ -345,7 +360,7 @@ export function notificationStoreConformance(name: string, open: () => Promise<S
       it('burns no budget on a rate limit', async () => {
         const one = await storeOne(store, { maxRetries: 1 })
         const first = await claimOne(store, one.ref)
-        expect(await store.settle([settlementOf(first, failing('rate_limited'))])).toMatchObject([{ status: 'QUEUED' }])
+        expect(await store.settle([retryNow(first, failing('rate_limited'))])).toMatchObject([{ status: 'QUEUED' }])
         const second = await claimOne(store, { id: one.id, leaseToken: first.leaseToken })
         expect(second).toMatchObject({ attempt: 2, maxAttempts: 2, maxRetries: 1, waitedMs: null })
         expect(await store.settle([settlementOf(second, failing('transient'))])).toMatchObject([
@@ -372,9 +387,9 @@ export function notificationStoreConformance(name: string, open: () => Promise<S
       it('remembers an unknown outcome through later failures, and forgets it with a success', async () => {
         const one = await storeOne(store)
         const first = await claimOne(store, one.ref)
-        await store.settle([settlementOf(first, failing('unknown'))])
+        await store.settle([retryNow(first, failing('unknown'))])
         const second = await claimOne(store, { id: one.id, leaseToken: first.leaseToken })
-        await store.settle([settlementOf(second, failing('transient'))])
+        await store.settle([retryNow(second, failing('transient'))])
         expect((await read(one)).outcomeUnknown).toBe(true)
         const third = await claimOne(store, { id: one.id, leaseToken: second.leaseToken })
         await store.settle([settlementOf(third, accepted)])

@@ -99,7 +99,7 @@ interface End {
 const failedEnd = fc
   .record({
     kind: fc.constantFrom('transient', 'unknown', 'rate_limited'),
-    afterMs: inTicks(0, 2, 200),
+    afterMs: inTicks(0, 0, 2, 200),
     gaveUp: fc.boolean(),
   })
   .map(({ kind, afterMs, gaveUp }): End => {
@@ -188,7 +188,7 @@ const expire = fc.constant(
   }),
 )
 
-const sweep = inTicks(0, 2).map(
+const sweep = inTicks(0, 0, 2).map(
   (backoffMs) =>
     new Command<Pair>('sweep', async (pair) => {
       await pair.both(

@@ -51,7 +51,8 @@ export function claimRow(
   nowMs: number,
   bugs = noBugs,
 ): ModelRow | null {
-  if (row.leaseToken !== token && !bugs.has('claim_ignores_token')) return null
+  const isEarly = row.nextRetryAtMs !== null && row.nextRetryAtMs > nowMs
+  if ((row.leaseToken !== token || isEarly) && !bugs.has('claim_ignores_token')) return null
   if (row.status !== 'QUEUED' || row.expiresAtMs <= nowMs) return null
   if (row.attemptCount >= row.maxAttempts) return null
   const leaseUntilMs = nowMs + lease.durationMs
