@@ -7,7 +7,7 @@ import { MemoryRateLimiter } from '../../internal/embedded/memory-rate-limiter.t
 import { NoParkedMessages } from '../../internal/embedded/no-parked-messages.ts'
 import type { Component } from '../../internal/lifecycle/component.ts'
 import { systemClock as clock } from '../../internal/lifecycle/system-clock.ts'
-import type { Broker } from '../../internal/port/broker.ts'
+import type { Broker, Reference } from '../../internal/port/broker.ts'
 import type { HealthCheck } from '../../internal/port/health.ts'
 import type { ParkedMessages } from '../../internal/port/parked.ts'
 import type { RateLimiter } from '../../internal/port/rate-limiter.ts'
@@ -40,7 +40,17 @@ export interface OpenBroker extends Opened {
 /** Envelopes per lane that wait inside the process while RabbitMQ is away; the rest waits in PostgreSQL. */
 const localQueueMax = 200
 
-export function openBroker(config: Config, observers: Observers, breaking: Breaking): OpenBroker {
+/**
+ * @param handBack makes rows due now whose references would be lost with a stop: until RabbitMQ is connected after a
+ *   start, and while it is away, they wait in this process. The built-in broker needs it not: no other process could
+ *   take the rows up, and the next one does so when it starts.
+ */
+export function openBroker(
+  config: Config,
+  observers: Observers,
+  breaking: Breaking,
+  handBack: (refs: readonly Reference[]) => Promise<void>,
+): OpenBroker {
   const { logger, telemetry } = observers
   if (config.broker.kind === 'memory') {
     const memory = new MemoryBroker({ logger, telemetry, clock })
@@ -51,7 +61,7 @@ export function openBroker(config: Config, observers: Observers, breaking: Break
   const rabbit = new RabbitBroker({ url: config.broker.url }, deps)
   const local = new MemoryBroker(
     { logger, telemetry: localTelemetry(telemetry), clock },
-    { maxQueuedPerLane: localQueueMax },
+    { maxQueuedPerLane: localQueueMax, handBack },
   )
   const broker = breaking.consume(withFallback(breaking.publish(rabbit), local))
   return { broker, parked: rabbit.parked, check: rabbit, components: [local, rabbit] }

@@ -1,6 +1,7 @@
 import type { Config } from '../../internal/config/config.ts'
 import { Degradation } from '../../internal/dispatch/degradation.ts'
 import { makeDeliver } from '../../internal/dispatch/deliver.ts'
+import { makeHandBack } from '../../internal/dispatch/hand-back.ts'
 import { makePublish } from '../../internal/dispatch/publish.ts'
 import { makeScan } from '../../internal/dispatch/scan.ts'
 import { makeSettle } from '../../internal/dispatch/settle.ts'
@@ -67,7 +68,8 @@ export function wire(config: Config, input: WireInput): Engine {
   const degradation = new Degradation({ logger, telemetry })
   const observers = { logger, telemetry, degradation }
   const stores = openStores(config, input, telemetry, breaking)
-  const messages = openBroker(config, observers, breaking)
+  const handBack = makeHandBack({ store: stores.side, logger, clock })
+  const messages = openBroker(config, observers, breaking, handBack)
   const pace = openRateLimiter(config, observers)
   const { broker } = messages
   const { rateLimiter } = pace

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import type { Lane } from '../domain/notification.ts'
 import { lookAgainMs } from '../domain/protocol.ts'
-import type { Delivery } from '../port/broker.ts'
+import type { Delivery, Reference } from '../port/broker.ts'
 import { brokerConformance, refs } from '../port/conformance/broker.suite.ts'
 import type { Logger } from '../port/telemetry.ts'
 import { ManualClock, settle } from '../testkit/manual-clock.ts'
@@ -115,6 +115,21 @@ describe('MemoryBroker', () => {
     consume(1)
     await settle()
     expect(taken[0]?.refs).toEqual(before)
+  })
+
+  it('hands back at its stop what waits and what workers gave back, once', async () => {
+    const left: Reference[] = []
+    const { broker, taken, consume } = await setup({ handBack: async (refs) => void left.push(...refs) })
+    const consumption = consume(1)
+    const [first, second] = [refs(1), refs(2)]
+    await broker.publish({ lane, refs: first })
+    await broker.publish({ lane, refs: second })
+    await settle()
+    expect(taken).toHaveLength(1)
+    await consumption.stop()
+    taken[0]?.requeue()
+    await Promise.all([broker.stop(), broker.stop()])
+    expect(left).toEqual([...first, ...second])
   })
 
   it('tells how many consumers work and that it is up', async () => {

@@ -2,7 +2,15 @@ import { DependencyUnavailableError, messageOf } from '../domain/errors.ts'
 import { type Lane, lanes } from '../domain/notification.ts'
 import { envelopeRefsMax, lookAgainMs } from '../domain/protocol.ts'
 import type { Component } from '../lifecycle/component.ts'
-import type { Broker, ConsumeOptions, Consumption, Delivery, Envelope, PublishResult } from '../port/broker.ts'
+import type {
+  Broker,
+  ConsumeOptions,
+  Consumption,
+  Delivery,
+  Envelope,
+  PublishResult,
+  Reference,
+} from '../port/broker.ts'
 import type { Clock } from '../port/clock.ts'
 import type { HealthCheck } from '../port/health.ts'
 import type { Logger, Telemetry } from '../port/telemetry.ts'
@@ -10,6 +18,8 @@ import type { Logger, Telemetry } from '../port/telemetry.ts'
 export interface MemoryBrokerOptions {
   /** Envelopes that wait in one lane (10,000); beyond it publishes are refused. */
   readonly maxQueuedPerLane?: number
+  /** Takes what still waits at a stop; without it that is dropped, and the rows are looked at again in their time. */
+  readonly handBack?: (refs: readonly Reference[]) => Promise<void>
 }
 
 interface MemoryBrokerDeps {
@@ -48,14 +58,16 @@ interface LaneState {
 export class MemoryBroker implements Broker, Component, HealthCheck {
   readonly name = 'rabbitmq'
   readonly #maxQueuedPerLane: number
+  readonly #handBack: (refs: readonly Reference[]) => Promise<void>
   readonly #deps: MemoryBrokerDeps
   readonly #lanes: ReadonlyMap<string, LaneState>
   #isRunning = false
   #isStopped = false
 
-  constructor(deps: MemoryBrokerDeps, { maxQueuedPerLane = maxQueuedPerLaneDefault }: MemoryBrokerOptions = {}) {
+  constructor(deps: MemoryBrokerDeps, options: MemoryBrokerOptions = {}) {
     this.#deps = deps
-    this.#maxQueuedPerLane = maxQueuedPerLane
+    this.#maxQueuedPerLane = options.maxQueuedPerLane ?? maxQueuedPerLaneDefault
+    this.#handBack = options.handBack ?? (() => Promise.resolve())
     this.#lanes = new Map(
       lanes.map((lane) => [laneKey(lane), { lane, waiting: [], consumers: [], isScheduled: false }]),
     )
@@ -69,15 +81,17 @@ export class MemoryBroker implements Broker, Component, HealthCheck {
     return Promise.resolve()
   }
 
-  stop(): Promise<void> {
+  async stop(): Promise<void> {
+    if (this.#isStopped) return
     this.#isRunning = false
     this.#isStopped = true
+    const left: Reference[] = []
     for (const state of this.#lanes.values()) {
-      state.waiting.length = 0
+      for (const { envelope } of state.waiting.splice(0)) left.push(...envelope.refs)
       state.consumers = []
     }
     this.#deps.telemetry.consumersActive(0)
-    return Promise.resolve()
+    if (left.length > 0) await this.#handBack(left)
   }
 
   check(): Promise<void> {
