@@ -1,4 +1,4 @@
-import { type Dispatcher, Pool, request } from 'undici'
+import { Pool } from 'undici'
 import type { SendResult } from '../domain/outcome.ts'
 import type { Component } from '../lifecycle/component.ts'
 import type { Clock } from '../port/clock.ts'
@@ -6,8 +6,9 @@ import type { Claimed } from '../port/notification-store.ts'
 import { type Provider, providerKey } from '../port/provider.ts'
 import type { Logger } from '../port/telemetry.ts'
 import { classifyAnswer, classifyFailure, systemCodeOf } from './classify.ts'
-import { excerptOf, headerOf, messageIdOf, readBody, responseBytesMax } from './response-body.ts'
-import { isHeaderSafe, WriteMark } from './write-mark.ts'
+import { type Exchange, exchange, type HttpRequest } from './exchange.ts'
+import { excerptOf, headerOf, messageIdOf, responseBytesMax } from './response-body.ts'
+import { isHeaderSafe } from './write-mark.ts'
 
 export interface WebhookOptions {
   /** http: or https:; user and password in it become an `Authorization: Basic` header. */
@@ -100,60 +101,54 @@ export class WebhookProvider implements Provider, Component {
   }
 
   async send(message: Claimed, signal: AbortSignal): Promise<SendResult> {
-    const mark = new WriteMark()
-    try {
-      signal.throwIfAborted()
-      const response = await this.#post(message, signal, mark)
-      return await this.#read(message, response)
-    } catch (error) {
-      const calledOff = signal.aborted && error === signal.reason
-      const systemCode = systemCodeOf(calledOff ? asAbort(error) : error)
-      const result = classifyFailure(systemCode, mark.mayBeWritten)
-      this.#logger.debug('webhook gave no answer', {
-        notificationId: message.id,
-        outcome: result.kind,
-        code: result.kind === 'accepted' ? null : result.code,
-        systemCode,
-      })
-      return result
-    }
+    const ended = await exchange(this.#requestFor(message), {
+      dispatcher: this.#pool,
+      signal,
+      bodyBytesMax: responseBytesMax,
+      bodyReadMaxMs: this.#bodyReadMaxMs,
+      clock: this.#clock,
+    })
+    return ended.kind === 'answer' ? this.#resultOf(message, ended) : this.#resultWithout(message, ended, signal)
   }
 
-  async #post(message: Claimed, signal: AbortSignal, mark: WriteMark): Promise<Dispatcher.ResponseData> {
+  #requestFor(message: Claimed): HttpRequest {
     const body = { to: message.recipient, channel: message.channel.toLowerCase(), content: message.content }
-    const pending = request(this.#origin + this.#path, {
+    return {
+      origin: this.#origin,
+      path: this.#path,
       method: 'POST',
       headers: { ...this.#headers, ...headersFor(message) },
       body: JSON.stringify(body),
-      signal,
-      dispatcher: this.#pool.compose(mark.interceptor),
-    })
-    // undici hears the signal only once the request has a connection; one that still waits for it is left behind here
-    // (undici then drops it unwritten, see WriteMark).
-    const deadline = whenAborted(signal)
-    try {
-      return await Promise.race([pending, deadline.promise])
-    } catch (error) {
-      void pending.then((late) => late.body.on('error', () => undefined).destroy()).catch(() => undefined)
-      throw error
-    } finally {
-      deadline.cancel()
     }
   }
 
-  async #read(message: Claimed, { statusCode, headers, body }: Dispatcher.ResponseData): Promise<SendResult> {
-    const limit = this.#clock.timeout(this.#bodyReadMaxMs)
-    const read = await readBody(body, responseBytesMax, limit.signal)
-    limit.clear()
+  #resultOf(message: Claimed, { statusCode, headers, body }: Exchange & { readonly kind: 'answer' }): SendResult {
     return classifyAnswer(
       {
         statusCode,
         retryAfter: headerOf(headers, 'retry-after'),
-        providerMessageId: messageIdOf(headers, read, message.correlationId),
-        responseExcerpt: excerptOf(headers, read, [message.recipient, message.content]),
+        providerMessageId: messageIdOf(headers, body, message.correlationId),
+        responseExcerpt: excerptOf(headers, body, [message.recipient, message.content]),
       },
       this.#clock.now(),
     )
+  }
+
+  #resultWithout(
+    message: Claimed,
+    { error, mayBeWritten }: Exchange & { readonly kind: 'none' },
+    signal: AbortSignal,
+  ): SendResult {
+    const calledOff = signal.aborted && error === signal.reason
+    const systemCode = systemCodeOf(calledOff ? asAbort(error) : error)
+    const result = classifyFailure(systemCode, mayBeWritten)
+    this.#logger.debug('webhook gave no answer', {
+      notificationId: message.id,
+      outcome: result.kind,
+      code: result.kind === 'accepted' ? null : result.code,
+      systemCode,
+    })
+    return result
   }
 }
 
