@@ -26,7 +26,7 @@ export interface HttpServerDeps {
   readonly app: { fetch(request: Request, env: object): Response | Promise<Response> }
   readonly readiness: Pick<Readiness, 'setStopping'>
   readonly logger: Logger
-  readonly clock: Pick<Clock, 'timeout'>
+  readonly clock: Pick<Clock, 'timeout' | 'monotonicMs'>
   readonly telemetry: Pick<Telemetry, 'bound' | 'refused'>
 }
 
@@ -66,7 +66,8 @@ export interface HttpTimeouts {
 const lingerMsDefault = 300
 const drainMsDefault = 5_000
 const quietTurnsEnough = 3
-const lastTurnsMax = 1_000
+const shortTurnMs = 0.1
+const lastTurnsMax = 5_000
 const connectionsMaxDefault = 10_000
 const pipelinedMaxDefault = 64
 
@@ -188,16 +189,20 @@ export class HttpServer implements Component {
 
   /**
    * Takes up the connections that the system has completed and Node has not seen: it accepts one in each turn of its
-   * loop, and closing the listening socket resets the others.
+   * loop, and closing the listening socket resets the others. One that is completed between Node's last look and the
+   * close is lost all the same, so the last turn must have been a very short one.
    */
   async #acceptWaiting(): Promise<void> {
+    const { clock } = this.#deps
     let quietTurns = 0
     const onConnection = () => void (quietTurns = 0)
     this.#server.on('connection', onConnection)
     // One quiet turn says nothing: it may have begun after the look at the sockets.
     for (let turn = 0; quietTurns < quietTurnsEnough && turn < lastTurnsMax; turn++) {
       quietTurns++
+      const begunMs = clock.monotonicMs()
       await setImmediate()
+      if (clock.monotonicMs() - begunMs > shortTurnMs) quietTurns = 0
     }
     this.#server.off('connection', onConnection)
   }
