@@ -103,7 +103,7 @@ function toNew(deps: AcceptDeps, request: AcceptRequest, input: AcceptInput, bat
     id: deps.newId(),
     tenant: request.tenant,
     batchId,
-    bodyHash: deps.hash(idempotentBody(input)),
+    bodyHash: input.idempotencyKey === null ? null : deps.hash(idempotentBody(input)),
     traceparent: request.traceparent,
   }
 }

@@ -53,8 +53,8 @@ export interface NewNotification extends Lane {
   readonly batchId: string | null
   readonly correlationId: string
   readonly idempotencyKey: string | null
-  /** Hex SHA-256 of {@link idempotentBody}. */
-  readonly bodyHash: string
+  /** Hex SHA-256 of {@link idempotentBody}; null without a key, since nobody would compare it. */
+  readonly bodyHash: string | null
   readonly recipient: string
   readonly content: string
   /** When to send; null or past = now. The database's clock decides which. */

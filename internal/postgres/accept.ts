@@ -73,8 +73,7 @@ r AS MATERIALIZED (
     COALESCE(i.expires, i.due_first + $20::float8 * interval '1 ms') AS ends
   FROM i LEFT JOIN k ON k.tenant = i.tenant AND k.key = i.key),
 w AS MATERIALIZED (
-  SELECT r.*, LEAST(CASE WHEN status = 'ACCEPTED' THEN scheduled ELSE now() + interval '${lookAgainMs} ms' END, ends) AS due
-  FROM r),
+  SELECT r.*, ${dueOf('r')} AS due FROM r),
 n AS (
   INSERT INTO notifications (id, tenant, channel, priority, status, max_attempts, due_at, ready_at, expires_at,
                              created_at, updated_at)
@@ -89,6 +88,43 @@ p AS (
 SELECT stored_id AS id, outcome, now()::timestamptz(3) AS "createdAt", status, ends::timestamptz(3) AS "expiresAt",
        (extract(epoch FROM due - now()) * 1000)::float8 AS "dueInMs"
 FROM w ORDER BY ord`,
+}
+
+/**
+ * For groups in which nobody brings a key: nothing can conflict or repeat but a row that this very call has stored
+ * before. The same columns as {@link acceptStatement}, without its look at the keys.
+ */
+const acceptPlainStatement: Statement<AcceptRow> = {
+  name: 'accept',
+  text: `
+WITH i AS MATERIALIZED (
+  SELECT t.*, GREATEST(t.scheduled, now()) AS due_first,
+    CASE WHEN t.scheduled > now() THEN 'ACCEPTED' ELSE 'QUEUED' END AS status,
+    COALESCE(t.expires, GREATEST(t.scheduled, now()) + $15::float8 * interval '1 ms') AS ends
+  FROM unnest($1::uuid[], $2::text[], $3::text[], $4::smallint[], $5::timestamptz[], $6::timestamptz[], $7::int[],
+              $8::uuid[], $9::text[], $10::text[], $11::text[], $12::text[], $13::text[], $14::text[])
+    WITH ORDINALITY AS t(id, tenant, channel, priority, scheduled, expires, max_retries,
+                         batch_id, correlation_id, recipient, content, tags, metadata, traceparent, ord)),
+n AS (
+  INSERT INTO notifications (id, tenant, channel, priority, status, max_attempts, due_at, ready_at, expires_at,
+                             created_at, updated_at)
+  SELECT id, tenant, channel, priority, status, max_retries, ${dueOf('i')}, due_first, ends, now(), now() FROM i
+  ON CONFLICT (id) DO NOTHING),
+p AS (
+  INSERT INTO payloads (id, tenant, batch_id, correlation_id, recipient, content, tags, metadata,
+                        traceparent, scheduled_at, max_retries, created_at)
+  SELECT id, tenant, batch_id, correlation_id, recipient, content, tags::text[], metadata::jsonb,
+         traceparent, scheduled, max_retries, now() FROM i
+  ON CONFLICT (id) DO NOTHING)
+SELECT id, 'created' AS outcome, now()::timestamptz(3) AS "createdAt", status, ends::timestamptz(3) AS "expiresAt",
+       (extract(epoch FROM ${dueOf('i')} - now()) * 1000)::float8 AS "dueInMs"
+FROM i ORDER BY ord`,
+}
+
+/** When a stored row must be looked at: at its schedule, else when its publish can be given up for lost. */
+function dueOf(row: string): string {
+  return `LEAST(CASE WHEN ${row}.status = 'ACCEPTED' THEN ${row}.scheduled
+    ELSE now() + interval '${lookAgainMs} ms' END, ${row}.ends)`
 }
 
 export async function accept(
@@ -109,7 +145,7 @@ export async function accept(
 
 /** Index of the first item that repeats a key of an earlier item with another body, or -1. */
 function conflictWithin(request: Request): number {
-  const hashes = new Map<string, string>()
+  const hashes = new Map<string, string | null>()
   return request.findIndex(({ tenant, idempotencyKey, bodyHash }) => {
     if (idempotencyKey === null) return false
     const key = JSON.stringify([tenant, idempotencyKey])
@@ -159,7 +195,18 @@ async function acceptOnce(
   requests: readonly Request[],
   settings: AcceptSettings,
 ): Promise<readonly AcceptResult[]> {
-  const rows = await pool.run(acceptStatement, toParams(requests, settings))
+  const items = requests.flat()
+  const hasKeys = items.some(({ idempotencyKey }) => idempotencyKey !== null)
+  const rows = hasKeys
+    ? await pool.run(acceptStatement, [
+        ...places(requests),
+        ...lanesOf(items),
+        ...keysOf(items),
+        ...contentsOf(items),
+        settings.idempotencyTtlSeconds,
+        settings.notificationTtlMs,
+      ])
+    : await pool.run(acceptPlainStatement, [...lanesOf(items), ...contentsOf(items), settings.notificationTtlMs])
   let start = 0
   return requests.map((request) => {
     const own = rows.slice(start, start + request.length)
@@ -169,17 +216,29 @@ async function acceptOnce(
   })
 }
 
-function toParams(requests: readonly Request[], settings: AcceptSettings): readonly Param[] {
-  const items = requests.flat()
+/** Which request an item belongs to, and how many it has. */
+function places(requests: readonly Request[]): readonly Param[] {
   return [
     requests.flatMap((request, index) => request.map(() => index)),
     requests.flatMap((request) => request.map(() => request.length)),
+  ]
+}
+
+function lanesOf(items: Request): readonly Param[] {
+  return [
     items.map((n) => n.id),
     items.map((n) => n.tenant),
     items.map((n) => n.channel),
     items.map((n) => priorityNumbers[n.priority]),
-    items.map((n) => n.idempotencyKey),
-    items.map((n) => n.bodyHash),
+  ]
+}
+
+function keysOf(items: Request): readonly Param[] {
+  return [items.map((n) => n.idempotencyKey), items.map((n) => n.bodyHash)]
+}
+
+function contentsOf(items: Request): readonly Param[] {
+  return [
     items.map((n) => n.scheduledAt),
     items.map((n) => n.expiresAt),
     items.map((n) => n.maxRetries),
@@ -190,8 +249,6 @@ function toParams(requests: readonly Request[], settings: AcceptSettings): reado
     items.map((n) => arrayLiteral(n.tags)),
     items.map((n) => jsonText(n.metadata)),
     items.map((n) => n.traceparent),
-    settings.idempotencyTtlSeconds,
-    settings.notificationTtlMs,
   ]
 }
 

@@ -1,7 +1,7 @@
 import type { NewNotification, NotificationId } from '../../domain/notification.ts'
 
 interface Key {
-  readonly bodyHash: string
+  readonly bodyHash: string | null
   readonly id: NotificationId
   readonly expiresAtMs: number
 }
@@ -22,7 +22,7 @@ export class ModelKeys {
    * -1 when none is.
    */
   conflictIn(request: readonly NewNotification[]): number {
-    const taken = new Map<string, string>()
+    const taken = new Map<string, string | null>()
     const within = request.findIndex((item) => {
       const name = nameOf(item)
       if (name === null) return false
