@@ -19,6 +19,7 @@ import { DatabaseLink } from '../../internal/postgres/link.ts'
 import { PostgresNotificationStore } from '../../internal/postgres/notification-store.ts'
 import { PostgresPool } from '../../internal/postgres/pool.ts'
 import { expedite } from '../../internal/postgres/scan.ts'
+import { type Egress, openEgress } from '../../internal/provider/egress/egress.ts'
 import { WebhookProvider } from '../../internal/provider/webhook.ts'
 import type { PinoLogger } from '../../internal/telemetry/logger.ts'
 import { Metrics } from '../../internal/telemetry/metrics.ts'
@@ -131,7 +132,7 @@ export function wire(config: Config, input: WireInput): Engine {
       logger,
     ),
     ...(watched === null ? [] : [watched.component]),
-    ...(work === null ? [] : [work.provider, work.worker]),
+    ...(work === null ? [] : [stopStep('egress', () => work.egress.close()), work.worker]),
     ...(scan === null ? [] : [scan]),
     figures(stores, telemetry, logger),
   ].map((component) => breaking.component(component))
@@ -191,11 +192,12 @@ function openWorker(
   config: Config,
   { webhookUrl, logger, instanceId, version }: WireInput,
   { store, telemetry, giveUp, breaking, ...others }: WorkerParts,
-): { readonly worker: Worker; readonly provider: WebhookProvider } {
+): { readonly worker: Worker; readonly egress: Egress } {
   const { concurrencyPerChannel: concurrency, jobTimeoutMs } = config.worker
   // Every channel sends to the same origin.
   const connections = concurrency * channels.length
-  const provider = new WebhookProvider({ url: webhookUrl, connections, version }, { logger, clock })
+  const egress = openEgress({ ...config.egress, trustedUrls: [webhookUrl], connections }, { clock })
+  const provider = new WebhookProvider({ url: webhookUrl, version }, { logger, clock, egress })
   const common = { store, clock, telemetry, logger, wakeScanIn: others.wakeScanIn }
   const settle = makeSettle({ ...common, giveUp }, { maxInFlight: settlesInFlightMax })
   const deliver = makeDeliver(
@@ -206,7 +208,7 @@ function openWorker(
     { ...common, ...others, deliver },
     { concurrency, leaseMs: config.leaseMs, owner: instanceId },
   )
-  return { worker, provider }
+  return { worker, egress }
 }
 
 interface Beat {

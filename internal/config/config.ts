@@ -1,6 +1,7 @@
 import type { FailpointRule } from '../domain/failpoint.ts'
 import type { Channel } from '../domain/notification.ts'
 import type { RetryPolicy } from '../domain/retry-policy.ts'
+import type { PortRange } from './parsers.ts'
 import type { Role } from './roles.ts'
 import type { BrokerTarget, RedisTarget } from './urls.ts'
 
@@ -52,6 +53,14 @@ export interface Config {
     readonly concurrencyPerChannel: number
     /** Whole time of one attempt. */
     readonly jobTimeoutMs: number
+  }
+  /** Where targets may lie; see the settings of the same names. */
+  readonly egress: {
+    readonly allowNets: readonly string[]
+    readonly denyNets: readonly string[]
+    readonly ports: readonly PortRange[]
+    readonly plainHttp: boolean
+    readonly proxyUrl: string | null
   }
   readonly scan: {
     readonly intervalMs: number

@@ -14,6 +14,7 @@ export function describeConfig(config: Config): Readonly<Record<string, string>>
     broker: broker.kind === 'memory' ? 'memory' : maskUrl(broker.url, 'url'),
     redis: redis.kind === 'memory' ? 'memory' : maskUrl(redis.url, 'url'),
     provider: config.webhookUrl === null ? 'built-in sink' : maskUrl(config.webhookUrl, 'origin'),
+    egress: describeEgress(config.egress),
     access: http.apiKey === null ? 'open' : 'by key',
     cors: http.corsOrigins.length === 0 ? 'closed' : http.corsOrigins.join(','),
     rates: channels.map((channel) => `${channel} ${describeLimit(config.limits.send[channel])}`).join(', '),
@@ -24,6 +25,12 @@ export function describeConfig(config: Config): Readonly<Record<string, string>>
     keep: `notifications ${formatDurationMs(config.notificationTtlMs)}, keys ${describeKeyTtl(config.idempotencyTtlSeconds)}`,
     stop: formatDurationMs(config.shutdownTimeoutMs),
   }
+}
+
+function describeEgress({ allowNets, plainHttp, proxyUrl }: Config['egress']): string {
+  const where = ['public addresses', ...allowNets].join(', ')
+  const how = plainHttp ? ' also over http:' : ''
+  return `${where}${how}${proxyUrl === null ? '' : ` through ${maskUrl(proxyUrl, 'url')}`}`
 }
 
 function describeLimit({ perSecond, burst }: ChannelLimit): string {

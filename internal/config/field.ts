@@ -8,6 +8,7 @@ export const groups = [
   'HTTP',
   'Logs',
   'Sending',
+  'Egress',
   'Rate limits',
   'Retries and scan',
   'Keeping',

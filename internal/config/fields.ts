@@ -1,6 +1,7 @@
 import { failpoints } from './failpoints.ts'
 import { type Field, openSetting, setting } from './field.ts'
 import { channelRates, dispatchFields } from './fields-dispatch.ts'
+import { egressFields } from './fields-egress.ts'
 import { processFields } from './fields-process.ts'
 import { boolean, identifier, integer, text } from './parsers.ts'
 
@@ -68,7 +69,7 @@ const compose = {
 }
 
 /** Every setting but the rates of single channels, which are a list of their own. */
-export const fields = { ...processFields, ...dispatchFields, ...database, ...tests, ...compose }
+export const fields = { ...processFields, ...dispatchFields, ...egressFields, ...database, ...tests, ...compose }
 
 /** Every setting there is; the documentation orders them by group. */
 export const allFields: readonly Field[] = [...Object.values(fields), ...channelRates.map(({ field }) => field)]

@@ -56,6 +56,13 @@ describe('loadConfig', () => {
       brokerConsumerTimeoutMs: 1_800_000,
       shutdownTimeoutMs: 25_000,
       startupTimeoutMs: 60_000,
+      egress: {
+        allowNets: [],
+        denyNets: [],
+        ports: [80, 443, 8_080, 8_443].map((port) => ({ first: port, last: port })),
+        plainHttp: false,
+        proxyUrl: null,
+      },
       failpoints: null,
       production: false,
       warnings: [],

@@ -48,6 +48,13 @@ export function loadConfig(environment: Environment): Config {
       corsOrigins: r.corsOrigins.value ?? [],
     },
     log: { level: r.logLevel.value, format: r.logFormat.value },
+    egress: {
+      allowNets: r.allowNets.value ?? [],
+      denyNets: r.denyNets.value ?? [],
+      ports: r.egressPorts.value,
+      plainHttp: r.egressHttp.value,
+      proxyUrl: r.egressProxy.value,
+    },
     ...pacing(r),
     ...times(r),
     production: r.nodeEnv.value === 'production',

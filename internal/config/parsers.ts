@@ -1,3 +1,4 @@
+import { isIP } from 'node:net'
 import { formatDurationMs, parseDurationMs } from './duration.ts'
 
 export type Parsed<T> =
@@ -54,6 +55,31 @@ export const port: Parser<number> = {
       return { ok: false, why: 'Kubernetes sets this for a service of that name; use enableServiceLinks: false' }
     }
     return integer(0, 65_535).parse(raw)
+  },
+}
+
+export interface PortRange {
+  /** 1 to 65535, `first` <= `last`. */
+  readonly first: number
+  readonly last: number
+}
+
+export const portRange: Parser<PortRange> = {
+  expected: 'a port from 1 to 65535, or a range such as 8000-8999',
+  parse(raw) {
+    const [, from = '', to = from] = /^(\d{1,5})(?:-(\d{1,5}))?$/.exec(raw) ?? []
+    const [first, last] = [Number(from), Number(to)]
+    return first >= 1 && first <= last && last <= 65_535 ? good({ first, last }) : bad
+  },
+}
+
+/** An IP network; what follows a % would name an interface of one machine. */
+export const network: Parser<string> = {
+  expected: 'a network such as 10.0.0.0/8, or an IP address',
+  parse(raw) {
+    const [, base = '', bits] = /^([^/%]+)(?:\/(\d{1,3}))?$/.exec(raw) ?? []
+    const family = isIP(base)
+    return family !== 0 && Number(bits ?? 0) <= (family === 4 ? 32 : 128) ? good(raw) : bad
   },
 }
 

@@ -26,6 +26,11 @@ export function readAll(from: SettingsReader) {
     jobTimeoutMs: from.read(fields.jobTimeoutMs),
     leaseSeconds: from.readOpen(fields.leaseSeconds),
     brokerConsumerTimeoutMs: from.read(fields.brokerConsumerTimeoutMs),
+    allowNets: from.readOpen(fields.allowNets),
+    denyNets: from.readOpen(fields.denyNets),
+    egressPorts: from.read(fields.egressPorts),
+    egressHttp: from.read(fields.egressHttp),
+    egressProxy: from.readOpen(fields.egressProxy),
     ratePerSecond: from.read(fields.ratePerSecond),
     rateBurst: from.readOpen(fields.rateBurst),
     channelRates: new Map<Channel, Reading<number | null>>(

@@ -62,6 +62,11 @@ export const redisTarget: Parser<RedisTarget> = {
   ),
 }
 
+export const proxyUrl: Parser<string> = {
+  expected: 'an http:// or https:// URL of a proxy',
+  parse: (raw) => serverUrl(['http', 'https'], raw, /^\/?$/),
+}
+
 export const webhookUrl: Parser<string> = {
   expected: 'an http:// or https:// URL (user:password@ is sent as basic authorization)',
   parse(raw) {

@@ -1,5 +1,6 @@
 import { errorMessageMax } from '../domain/attempt.ts'
 import type { SendResult } from '../domain/outcome.ts'
+import type { BlockedAddressError } from './egress/blocked.ts'
 import { parseRetryAfterMs } from './retry-after.ts'
 import { cleanText } from './text.ts'
 
@@ -51,6 +52,7 @@ const failureMessages = {
   bad_response: 'the target answered with something that is not HTTP',
   provider_stopped: 'the engine is stopping',
   invalid_request: 'the request could not be written as HTTP',
+  egress_proxy: 'the egress proxy gave no connection to the target',
   network_error: 'the network failed before the target answered',
 } as const
 
@@ -83,6 +85,7 @@ const codeOfSystemCode: ReadonlyMap<string, FailureCode> = new Map(
     UND_ERR_DESTROYED: 'provider_stopped',
     UND_ERR_CLOSED: 'provider_stopped',
     UND_ERR_INVALID_ARG: 'invalid_request',
+    egress_proxy: 'egress_proxy',
   } as const),
 )
 const tlsCode =
@@ -112,6 +115,17 @@ export function classifyFailure(systemCode: string, written: boolean): SendResul
   if (written) return { kind: 'unknown', ...error }
   if (code === 'invalid_request') return { kind: 'permanent', ...error } // the next attempt would write the same
   return { kind: 'transient', retryAfterMs: null, ...error }
+}
+
+/** The target may not be called: the next attempt would be refused too. */
+export function classifyRefusal({ code, message }: BlockedAddressError): SendResult {
+  return {
+    kind: 'permanent',
+    code,
+    message: cleanText(message, errorMessageMax),
+    statusCode: null,
+    responseExcerpt: null,
+  }
 }
 
 /** The code (`ECONNREFUSED`, `UND_ERR_SOCKET`) or else the name (`TimeoutError`) of an error; '' when it has none. */

@@ -118,10 +118,9 @@ class ExchangeHandler implements Dispatcher.DispatchHandler {
   }
 
   readonly #onDeadline = (): void => {
-    const { reason } = this.#options.signal
     if (this.#answer !== null) return this.#cutBody()
-    this.fail(reason)
-    this.#controller?.abort(reason)
+    this.fail(this.#options.signal.reason)
+    this.#controller?.abort(new Error('the deadline is over'))
   }
 
   readonly #cutBody = (): void => {
@@ -136,11 +135,11 @@ class ExchangeHandler implements Dispatcher.DispatchHandler {
     this.#finish({ kind: 'answer', ...this.#answer, body: { bytes, complete } })
   }
 
-  #finish(exchange: Exchange): void {
+  #finish(ended: Exchange): void {
     if (this.isOver) return
     this.isOver = true
     this.#bodyLimit?.clear()
     this.#options.signal.removeEventListener('abort', this.#onDeadline)
-    this.#resolve(exchange)
+    this.#resolve(ended)
   }
 }

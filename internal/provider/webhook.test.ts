@@ -8,6 +8,7 @@ import type { Clock } from '../port/clock.ts'
 import type { Claimed } from '../port/notification-store.ts'
 import type { Logger } from '../port/telemetry.ts'
 import { ManualClock } from '../testkit/manual-clock.ts'
+import { type EgressSettings, openEgress } from './egress/egress.ts'
 import { type WebhookOptions, WebhookProvider } from './webhook.ts'
 
 const silent: Logger = { debug() {}, info() {}, warn() {}, error() {}, child: () => silent }
@@ -30,16 +31,18 @@ const message: Claimed = {
 }
 
 /** A provider with short limits, its deadline, and what the test needs to move time. */
-function provider(url: string, options: Partial<WebhookOptions> & { clock?: Clock } = {}) {
-  const { clock = systemClock, ...rest } = options
-  const webhook = new WebhookProvider(
-    { url, connectTimeoutMs: 300, stopMaxMs: 200, ...rest },
-    { logger: silent, clock },
-  )
-  onTestFinished(() => webhook.stop())
+function provider(url: string, options: Partial<WebhookOptions & EgressSettings> & { clock?: Clock } = {}) {
+  const { clock = systemClock, bodyReadMaxMs, version, ...settings } = options
+  const egress = openEgress({ trustedUrls: [url], connectTimeoutMs: 300, stopMaxMs: 200, ...settings }, { clock })
+  const given = {
+    ...(bodyReadMaxMs === undefined ? {} : { bodyReadMaxMs }),
+    ...(version === undefined ? {} : { version }),
+  }
+  const webhook = new WebhookProvider({ url, ...given }, { logger: silent, clock, egress })
+  onTestFinished(() => egress.close())
   const send = (signal: AbortSignal = AbortSignal.timeout(5_000), changes: Partial<Claimed> = {}) =>
     webhook.send({ ...message, ...changes }, signal)
-  return { webhook, send }
+  return { egress, send }
 }
 
 async function listening(server: Server) {
@@ -304,6 +307,22 @@ describe('WebhookProvider knows that nothing arrived', () => {
   })
 })
 
+describe('WebhookProvider gives up', () => {
+  it('on a target that may not be called, and says why', async () => {
+    const { url, sockets } = await target(ok)
+    expect(
+      await provider(url, { trustedUrls: [], plainHttp: true, ports: [{ first: 1, last: 65_535 }] }).send(),
+    ).toEqual({
+      kind: 'permanent',
+      code: 'blocked_address',
+      message: 'the target is not allowed: its host is a loopback address',
+      statusCode: null,
+      responseExcerpt: null,
+    })
+    expect(sockets.size).toBe(0)
+  })
+})
+
 describe('WebhookProvider does not know whether it arrived', () => {
   it('when the target reads the request and never answers', async () => {
     const { url, requests, sockets } = await target(() => undefined)
@@ -363,10 +382,10 @@ describe('WebhookProvider stops', () => {
   it('after the send in hand has ended, and sends nothing more', async () => {
     const held: ServerResponse[] = []
     const { url, sockets } = await target((_, response) => void held.push(response))
-    const { webhook, send } = provider(url, { stopMaxMs: 5_000 })
+    const { egress, send } = provider(url, { stopMaxMs: 5_000 })
     const sending = send()
     await vi.waitFor(() => expect(held).toHaveLength(1))
-    const stopped = Promise.all([webhook.stop(), webhook.stop()])
+    const stopped = Promise.all([egress.close(), egress.close()])
     expect(await send()).toMatchObject({ kind: 'transient', code: 'provider_stopped' })
     held[0]?.end()
     expect(await sending).toMatchObject({ kind: 'accepted' })
@@ -377,11 +396,11 @@ describe('WebhookProvider stops', () => {
   it('within its time though a target hangs: that outcome is unknown', async () => {
     const clock = new ManualClock()
     const { url, requests, sockets } = await target(() => undefined)
-    const { webhook, send } = provider(url, { clock, stopMaxMs: 1_000, connections: 1 })
+    const { egress, send } = provider(url, { clock, stopMaxMs: 1_000, connections: 1 })
     const sending = send()
     await vi.waitFor(() => expect(requests).toHaveLength(1))
     const waiting = send()
-    const stopped = webhook.stop()
+    const stopped = egress.close()
     await clock.advance(1_000)
     await stopped
     expect(await sending).toMatchObject({ kind: 'unknown', code: 'provider_stopped' })
@@ -391,15 +410,18 @@ describe('WebhookProvider stops', () => {
   })
 
   it('at once when it never sent', async () => {
-    const { webhook } = provider('http://127.0.0.1:1')
-    await webhook.start()
-    await webhook.stop()
+    const { egress } = provider('http://127.0.0.1:1')
+    await egress.close()
   })
 })
 
 describe('WebhookProvider is not made', () => {
   it.each(['ftp://host/secret', 'secret', '', 'mailto:secret@host'])('for "%s", and does not repeat it', (url) => {
-    const make = () => new WebhookProvider({ url }, { logger: silent, clock: systemClock })
+    const make = () =>
+      new WebhookProvider(
+        { url },
+        { logger: silent, clock: systemClock, egress: openEgress({}, { clock: systemClock }) },
+      )
     expect(make).toThrow('must be an http: or https: URL')
     expect(make).not.toThrow('secret')
   })
