@@ -66,7 +66,7 @@ module.exports = {
     {
       name: 'testkit-is-for-tests',
       severity: 'error',
-      from: { pathNot: [tests, '^cmd/(test|chaos)/', '^vitest\\.config\\.ts$'] },
+      from: { pathNot: [tests, '^cmd/(test|chaos|bench)/', '^vitest\\.config\\.ts$'] },
       to: { path: '^internal/testkit/|\\.suite\\.ts$|node_modules/vitest/' },
     },
     only('hono', 'httpapi'),
@@ -83,6 +83,7 @@ module.exports = {
     tsPreCompilationDeps: true,
     tsConfig: { fileName: 'tsconfig.json' },
     doNotFollow: { path: 'node_modules' },
+    exclude: { path: '^cmd/bench/peers/' }, // packages of their own
     enhancedResolveOptions: {
       exportsFields: ['exports'],
       extensions: ['.ts', '.js', '.mjs', '.cjs'],

@@ -34,6 +34,10 @@ test: $(NODE_MODULES) ## Run every check and every test; starts the servers it n
 chaos: build ## Break things under load and check that nothing is lost (FAULTS=… CYCLES=… SEED=…)
 	@npm run --silent chaos
 
+.PHONY: bench
+bench: build ## Measure the engine beside other queues in the same run (SCENARIOS=… REPEATS=… QUICK=1)
+	@npm run --silent bench
+
 .PHONY: lint
 lint: $(NODE_MODULES) ## Check format, lint, types, import rules and unused code
 	npm run --silent check:format

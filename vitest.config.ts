@@ -3,6 +3,8 @@ import { defineConfig } from 'vitest/config'
 /** Suffixes say what a test needs: `.pg`, `.amqp`, `.redis` a server, `.e2e` running processes (one file at a time). */
 const needsServer = ['**/*.{pg,amqp,redis}.test.ts']
 const setupFiles = ['internal/testkit/seed.setup.ts']
+/** The peers of the benchmark bring packages of their own, with tests of their own. */
+const packages = ['**/node_modules/**']
 const e2e = ['cmd/{e2e,chaos}/**/*.e2e.test.ts']
 
 export default defineConfig({
@@ -18,12 +20,21 @@ export default defineConfig({
         test: {
           name: 'unit',
           include: ['{cmd,internal}/**/*.test.ts'],
-          exclude: [...needsServer, ...e2e],
+          exclude: [...needsServer, ...e2e, ...packages],
           setupFiles,
           testTimeout: 20_000,
         },
       },
-      { test: { name: 'services', include: needsServer, setupFiles, testTimeout: 30_000, hookTimeout: 60_000 } },
+      {
+        test: {
+          name: 'services',
+          include: needsServer,
+          exclude: packages,
+          setupFiles,
+          testTimeout: 30_000,
+          hookTimeout: 60_000,
+        },
+      },
       {
         test: {
           name: 'e2e',

@@ -5,7 +5,7 @@ import { projectRoot } from '../../project-root.ts'
 /** The compiled engine: what a person runs, and what runs under the Node of these tests without any loader. */
 export const program = path.join(projectRoot, 'dist', 'cmd', 'dispatch', 'main.js')
 
-const testOnly = /\.(test|suite)\.ts$|^internal\/testkit\/|^cmd\/(e2e|chaos|test)\//
+const testOnly = /\.(test|suite)\.ts$|^internal\/testkit\/|^cmd\/(e2e|chaos|test|bench)\//
 
 /** @throws Error when there is no compiled engine, or one of older sources. */
 export function requireBuild(): void {

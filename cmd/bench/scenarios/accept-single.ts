@@ -1,0 +1,35 @@
+import { untilDrained } from './drained.ts'
+import { type Scenario, scaled, warming, withRunning } from './scenario.ts'
+import { watchUsage } from './watch-usage.ts'
+
+const connections = 64
+const concurrency = 64
+
+export const acceptSingle: Scenario = {
+  name: 'accept-single',
+  about: `${connections} connections, each sends its next request when the last was answered, while ${concurrency} sends at once go to the sink; end to end = until the last one is settled`,
+  headline: 'endToEndPerSecond',
+  who: 'everybody',
+  limitMs: 180_000,
+  run: (bench, contender) =>
+    withRunning(bench, contender, concurrency, async (running) => {
+      const { load } = bench
+      const loop = { url: running.url, connections, items: 1, requests: null }
+      const warm = await load.closed({ ...loop, withinMs: warming(bench, 3_000) })
+      await untilDrained(bench, running, warm.accepted)
+      const usage = watchUsage(bench, running)
+      const { accepted, startedMs, endedMs, p99Ms } = await load.closed({
+        ...loop,
+        withinMs: scaled(bench, 10_000, 1_000),
+      })
+      const drainedMs = await untilDrained(bench, running, warm.accepted + accepted)
+      const used = usage.costs(accepted)
+      await running.check?.(warm.accepted + accepted)
+      return {
+        endToEndPerSecond: (accepted / (drainedMs - startedMs)) * 1_000,
+        acceptedPerSecond: (accepted / (endedMs - startedMs)) * 1_000,
+        answerP99Ms: p99Ms,
+        ...used,
+      }
+    }),
+}
