@@ -5,6 +5,7 @@ import { makeHandBack } from '../../internal/dispatch/hand-back.ts'
 import { makePublish } from '../../internal/dispatch/publish.ts'
 import { makeScan } from '../../internal/dispatch/scan.ts'
 import { makeSettle } from '../../internal/dispatch/settle.ts'
+import { withShortcut } from '../../internal/dispatch/shortcut.ts'
 import { makeWorker, type Worker } from '../../internal/dispatch/worker.ts'
 import { messageOf } from '../../internal/domain/errors.ts'
 import { channels } from '../../internal/domain/notification.ts'
@@ -74,7 +75,8 @@ export function wire(config: Config, input: WireInput): Engine {
   const pace = openRateLimiter(config, observers)
   const { broker } = messages
   const { rateLimiter } = pace
-  const publish = makePublish({ broker })
+  const shortcut = withShortcut(broker)
+  const publish = makePublish({ broker: shortcut })
 
   // In split roles the broker decides who releases: while it is away, workers do it for themselves, and a scheduler
   // would only put off rows that nobody can get.
@@ -101,6 +103,7 @@ export function wire(config: Config, input: WireInput): Engine {
         breaking,
       })
     : null
+  if (work !== null && config.worker.shortcut) shortcut.attach(work.worker)
   const checks = [stores.check, pace.check, messages.check]
   const http = makeHttp(config, {
     store: stores.main,

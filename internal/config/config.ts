@@ -51,6 +51,8 @@ export interface Config {
   readonly worker: {
     /** Sends under way at once, for each channel on its own; 1 to 1000. */
     readonly concurrencyPerChannel: number
+    /** An idle worker takes what its own process accepted without the broker. */
+    readonly shortcut: boolean
     /** Whole time of one attempt. */
     readonly jobTimeoutMs: number
   }

@@ -1,6 +1,6 @@
 import { channels, maxRetriesMax } from '../domain/notification.ts'
 import { openSetting, setting } from './field.ts'
-import { duration, integer } from './parsers.ts'
+import { boolean, duration, integer } from './parsers.ts'
 
 const rate = integer(0, 1_000_000)
 
@@ -28,6 +28,13 @@ const sending = {
     otherwise: 'the larger of 60 and JOB_TIMEOUT + 20',
     example: '60',
     help: 'Seconds for which a worker owns a notification it has claimed. When a worker vanishes, others wait this long before they try again.',
+  }),
+  shortcut: setting({
+    env: 'WORKER_SHORTCUT',
+    group: 'Sending',
+    parse: boolean,
+    default: 'true',
+    help: 'An idle worker takes what its own process accepted without the way through RabbitMQ. When false, everything goes through it.',
   }),
   brokerConsumerTimeoutMs: setting({
     env: 'BROKER_CONSUMER_TIMEOUT',

@@ -47,7 +47,7 @@ describe('loadConfig', () => {
         send: { SMS: limit, EMAIL: limit, PUSH: limit },
         release: { SMS: release, EMAIL: release, PUSH: release },
       },
-      worker: { concurrencyPerChannel: 16, jobTimeoutMs: 10_000 },
+      worker: { concurrencyPerChannel: 16, shortcut: true, jobTimeoutMs: 10_000 },
       scan: { intervalMs: 5_000, limit: 100 },
       retry: { baseDelayMs: 1_000, maxDelayMs: 60_000, maxJitterMs: 250, maxRetries: 5 },
       idempotencyTtlSeconds: 86_400,

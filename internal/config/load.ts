@@ -93,7 +93,11 @@ function pacing(r: Readings): Pick<Config, 'limits' | 'worker' | 'scan' | 'retry
       send: { SMS: send('SMS'), EMAIL: send('EMAIL'), PUSH: send('PUSH') },
       release: { SMS: release('SMS'), EMAIL: release('EMAIL'), PUSH: release('PUSH') },
     },
-    worker: { concurrencyPerChannel: r.concurrency.value, jobTimeoutMs: r.jobTimeoutMs.value },
+    worker: {
+      concurrencyPerChannel: r.concurrency.value,
+      shortcut: r.shortcut.value,
+      jobTimeoutMs: r.jobTimeoutMs.value,
+    },
     scan: {
       intervalMs: ofBoth(Math.min, scanIntervalMsDefault, r.retryScanIntervalMs.value, r.schedulerScanIntervalMs.value),
       limit: ofBoth(Math.max, scanLimitDefault, r.retryScanLimit.value, r.schedulerScanLimit.value),

@@ -25,6 +25,7 @@ export function readAll(from: SettingsReader) {
     concurrency: from.read(fields.concurrency),
     jobTimeoutMs: from.read(fields.jobTimeoutMs),
     leaseSeconds: from.readOpen(fields.leaseSeconds),
+    shortcut: from.read(fields.shortcut),
     brokerConsumerTimeoutMs: from.read(fields.brokerConsumerTimeoutMs),
     allowNets: from.readOpen(fields.allowNets),
     denyNets: from.readOpen(fields.denyNets),

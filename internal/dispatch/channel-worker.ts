@@ -79,6 +79,13 @@ export class ChannelWorker {
     return this.#unsettled
   }
 
+  /** How many references could begin at once; 0 as long as others wait before them. */
+  get room(): number {
+    return this.#quiet || this.#paused || this.#ready.size > 0
+      ? 0
+      : Math.min(this.#freeSlots, unsettledMax - this.#unsettled)
+  }
+
   offer(delivery: Delivery): void {
     if (this.#stop.signal.aborted) {
       delivery.requeue()

@@ -1,7 +1,8 @@
 import { type Channel, channels, priorities } from '../domain/notification.ts'
 import { envelopeRefsMax } from '../domain/protocol.ts'
-import type { Broker, Consumption } from '../port/broker.ts'
+import type { Broker, Consumption, Envelope } from '../port/broker.ts'
 import { ChannelWorker, type ChannelWorkerDeps, type ChannelWorkerSettings } from './channel-worker.ts'
+import type { Taker } from './shortcut.ts'
 
 export interface Worker {
   readonly name: string
@@ -9,6 +10,7 @@ export interface Worker {
   stop(): Promise<void>
   /** Notifications claimed and not settled, over all channels. */
   inFlight(): number
+  take: Taker['take']
 }
 
 /** Unacknowledged messages per lane: enough to fill every slot with messages of one reference, and a few to spare. */
@@ -47,10 +49,20 @@ export function makeWorker(
     await Promise.all(channels.map((channel) => workers[channel].stop()))
   }
 
+  function take({ lane, refs }: Envelope, giveBack: (taken: Envelope) => void): number {
+    const worker = workers[lane.channel]
+    const count = consumption === null ? 0 : Math.min(refs.length, worker.room)
+    if (count === 0) return 0
+    const taken = { lane, refs: refs.slice(0, count) }
+    worker.offer({ ...taken, ack: () => undefined, requeue: () => giveBack(taken) })
+    return count
+  }
+
   return {
     name: 'worker',
     start,
     stop,
+    take,
     inFlight: () => channels.reduce((sum, channel) => sum + workers[channel].inFlight, 0),
   }
 }

@@ -32,7 +32,13 @@ export function redact(text: string, secrets: readonly string[], complete: boole
   return safe.replaceAll(placeholder, redacted)
 }
 
+/** Most recipients and much content: what no way of writing changes, and what only a URL does. */
+const unreserved = /^[\w.~-]*$/
+const plainInJson = /^[ !#-[\]-~]*$/
+
 function writtenForms(secret: string): string[] {
+  if (unreserved.test(secret)) return secret === '' ? [] : [secret]
+  if (plainInJson.test(secret)) return [secret, encodeURIComponent(secret)]
   const json = JSON.stringify(secret).slice(1, -1)
   const asciiJson = json.replace(/[^ -~]/g, (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`)
   const forms = [secret.toWellFormed(), json, asciiJson, encodeURIComponent(secret.toWellFormed())]
