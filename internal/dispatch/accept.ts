@@ -63,6 +63,8 @@ export interface AcceptSettings {
   readonly maxWaitingRows: number
 }
 
+/** Rows that pay for a second statement beside the one under way; fewer join the next. */
+const acceptWidenAt = 200
 /** Below the time after which usual clients give up on a request. */
 const acceptWaitMaxMs = 10_000
 
@@ -74,6 +76,7 @@ export function makeAccept(deps: AcceptDeps, settings: AcceptSettings): Accept {
     {
       maxWeight: batchItemsMax,
       maxInFlight: settings.maxInFlight,
+      widenAt: acceptWidenAt,
       maxWaiting: limit,
       patience: { maxWaitMs: acceptWaitMaxMs, nowMs: () => clock.monotonicMs() },
       watch: {

@@ -39,6 +39,8 @@ const boundsOf = {
 
 /** Claims under way at once: meanwhile slots become free and references arrive for the next, larger one. */
 const claimsInFlightMax = 2
+/** References that pay for a second claim beside the one under way. */
+const claimWidenAt = 50
 /** Attempts that were sent and wait for their settle; beyond it nothing new is claimed. */
 const unsettledMax = 1_000
 const deferGroupMax = 500
@@ -137,6 +139,7 @@ export class ChannelWorker {
       this.#ready.size > this.#spokenFor &&
       this.#freeSlots > 0 &&
       this.#claimsInFlight < claimsInFlightMax &&
+      (this.#claimsInFlight === 0 || Math.min(this.#freeSlots, this.#ready.size - this.#spokenFor) >= claimWidenAt) &&
       this.#unsettled < unsettledMax
     )
   }

@@ -51,6 +51,25 @@ describe('gate', () => {
     expect(await Promise.all(all)).toEqual([30, 10, 20, 20, 90, 10])
   })
 
+  it('starts a flush beside another only for a group that pays for it', async () => {
+    const { groups, flush, endNext } = heldFlush()
+    const put = makeGate(flush, { maxWeight: 100, maxInFlight: 2, widenAt: 3, maxWaiting: 1_000 })
+    const all = [put(1)]
+    await settle()
+    all.push(put(2), put(3))
+    await settle()
+    expect(groups).toEqual([[1]])
+    all.push(put(4))
+    await settle()
+    expect(groups).toEqual([[1], [2, 3, 4]])
+    all.push(put(5), put(6), put(7), put(8))
+    await settle()
+    expect(groups).toHaveLength(2)
+    for (let i = 0; i < 3; i++) await endNext()
+    expect(groups).toEqual([[1], [2, 3, 4], [5, 6, 7, 8]])
+    await Promise.all(all)
+  })
+
   it('refuses beyond its bound instead of growing', async () => {
     const { flush, endNext } = heldFlush()
     const put = makeGate(flush, { maxWeight: 1, maxInFlight: 1, maxWaiting: 2 })

@@ -5,6 +5,11 @@ export interface GateSettings {
   readonly maxWeight: number
   /** Flushes under way at the same time. */
   readonly maxInFlight: number
+  /**
+   * A further flush starts beside one under way only for at least this weight: before, larger groups cost less than
+   * another flush gains. Default 1.
+   */
+  readonly widenAt?: number
   /** Most weight that may wait for a flush; beyond it items are refused with {@link OverloadedError}. */
   readonly maxWaiting: number
   /** Items that nobody flushed for so long are refused: whoever waits for them has given up by then. */
@@ -91,9 +96,14 @@ export function makeGate<Item, Result>(
     }
   }
 
+  function mayFlush(): boolean {
+    if (waiting.length === 0 || inFlight >= settings.maxInFlight) return false
+    return inFlight === 0 || waitingWeight >= (settings.widenAt ?? 1)
+  }
+
   function pump(): void {
     dropLate()
-    while (inFlight < settings.maxInFlight && waiting.length > 0) {
+    while (mayFlush()) {
       inFlight++
       void settleGroup(takeGroup()).finally(() => {
         inFlight--

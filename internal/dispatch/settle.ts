@@ -31,6 +31,8 @@ export interface SettleSettings {
 
 const groupMax = 200
 const waitingMax = 100_000
+/** Attempts that pay for a second statement beside the one under way. */
+const widenAt = 100
 
 /**
  * Attempts that end while a settle statement is under way share the next one. While PostgreSQL is away a success is
@@ -38,7 +40,7 @@ const waitingMax = 100_000
  * the sweep then repeats the attempt anyway.
  */
 export function makeSettle(deps: SettleDeps, settings: SettleSettings): Settle {
-  const gateSettings = { maxWeight: groupMax, maxInFlight: settings.maxInFlight, maxWaiting: waitingMax }
+  const gateSettings = { maxWeight: groupMax, maxInFlight: settings.maxInFlight, widenAt, maxWaiting: waitingMax }
   const settleGroup = makeGate(async (group: readonly Settlement[]) => {
     const settled = new Map((await deps.store.settle(group)).map((one) => [one.id, one]))
     const newest = newestTokens(group)
