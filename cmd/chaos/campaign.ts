@@ -4,8 +4,10 @@ import { Random } from '../../internal/testkit/random.ts'
 import { check, type Verdict } from './check/checker.ts'
 import type { Violation } from './check/violation.ts'
 import type { Fault, Heal } from './faults/fault.ts'
-import { checkFigures, checkOpenFiles } from './figures.ts'
+import { checkFigures } from './figures.ts'
+import type { Rest } from './memory.ts'
 import { drain, untilReady } from './recovery.ts'
+import { RestWatch } from './rest-watch.ts'
 import type { World } from './world.ts'
 
 export interface CyclePlan {
@@ -14,6 +16,10 @@ export interface CyclePlan {
   readonly checkEvery: number
   readonly seed: number
   readonly perSecond: number
+  /** Before the first fault, so that memory can be compared at the end; 0 = it is not. */
+  readonly warmUpMs: number
+  /** Ends the campaign after the cycle that runs; what was done is checked. */
+  readonly over?: AbortSignal
 }
 
 export interface CycleResult {
@@ -32,6 +38,8 @@ export interface CheckResult {
   readonly drainMs: number
   /** Since the last check. */
   readonly remarks: readonly string[]
+  /** What each engine held at rest, before the first fault and now; only at the end. */
+  readonly rests: readonly (readonly [first: Rest, last: Rest])[]
 }
 
 export interface Listener {
@@ -44,20 +52,35 @@ const lanes = 6
 /** Runs a campaign in one world. @returns the last check, which is over everything. */
 export async function runCampaign(world: World, plan: CyclePlan, listener: Listener): Promise<CheckResult> {
   const random = new Random(plan.seed)
-  const pace = { lanes, perSecond: plan.perSecond }
-  let last: CheckResult | null = null
-  world.load.start(pace)
-  for (const [index, faults] of plan.cycles.entries()) {
-    const cycle = index + 1
+  world.load.start({ lanes, perSecond: plan.perSecond })
+  const watch = plan.warmUpMs === 0 ? null : await RestWatch.begin(world, plan.warmUpMs)
+  const done: Fault[] = []
+  let cycle = 0
+  for (const faults of plan.cycles) {
+    if (plan.over?.aborted === true) break
+    cycle += 1
+    done.push(...faults)
     listener.onCycle(await runCycle(world, cycle, faults, random.fork()))
-    if (cycle !== plan.cycles.length && cycle % plan.checkEvery !== 0) continue
+    if (cycle === plan.cycles.length || cycle % plan.checkEvery !== 0) continue
     await world.load.stop()
-    last = await checkWorld(world, cycle)
-    listener.onCheck(last)
-    if (cycle !== plan.cycles.length) world.load.start(pace)
+    listener.onCheck(await checkWorld(world, cycle))
+    world.load.start()
   }
-  if (last === null) throw new Error('a campaign needs at least one cycle')
+  await watch?.warmUpNew()
+  await world.load.stop()
+  const checked = await checkWorld(world, cycle)
+  const rests = (await watch?.judge()) ?? []
+  const remarks = [...checked.remarks, ...unfulfilled(done, checked.verdict)]
+  const last = { ...checked, rests, remarks, violations: [...world.wrong, ...checked.verdict.violations] }
+  listener.onCheck(last)
   return last
+}
+
+/** Faults that are there to bring a certain duplicate about, when none came. */
+function unfulfilled(done: readonly Fault[], { duplicates }: Verdict): readonly string[] {
+  return done.flatMap(({ name, wants }) =>
+    wants === undefined || duplicates.excused[wants] > 0 ? [] : [`${name} was to bring a ${wants} about: none came`],
+  )
 }
 
 /** One cycle under load: a while in peace, the faults one after another, their ends, then recovery. */
@@ -121,17 +144,17 @@ async function end(fault: Fault, heal: Heal, overs: readonly (() => void)[]): Pr
 }
 
 /** Lets everything come to its end and holds it against the invariants. The client must be at rest. */
-export async function checkWorld(world: World, cycle: number): Promise<CheckResult> {
+async function checkWorld(world: World, cycle: number): Promise<CheckResult> {
   const drainMs = await drain(world, `after cycle ${cycle}`)
   await delay(300) // what a target is just answering
   const verdict = check(await world.facts())
   await checkFigures(world)
-  await checkOpenFiles(world)
   return {
     cycle,
     verdict,
     violations: [...world.wrong, ...verdict.violations],
     drainMs,
     remarks: world.remarks.splice(0),
+    rests: [],
   }
 }

@@ -14,6 +14,12 @@ export interface Disturbance {
   to: number
 }
 
+/** Epoch milliseconds. */
+export interface Span {
+  readonly from: number
+  readonly to: number
+}
+
 export interface Life {
   readonly pid: number
   readonly startedAt: number
@@ -27,6 +33,8 @@ export interface Life {
 export class Evidence {
   readonly disturbances: Disturbance[] = []
   readonly lives: Life[] = []
+  /** Times in which nothing was wrong and work of every priority waited. */
+  readonly fairSpans: Span[] = []
   readonly #journal: Journal<unknown>
 
   constructor(file: string) {
@@ -41,6 +49,16 @@ export class Evidence {
       if (one.to !== Number.POSITIVE_INFINITY) return
       one.to = Date.now()
       this.#journal.add({ disturbance: one })
+    }
+  }
+
+  /** Priorities are judged from here on. @returns what ends it. */
+  watchPriorities(): () => void {
+    const from = Date.now()
+    return () => {
+      const span = { from, to: Date.now() }
+      this.fairSpans.push(span)
+      this.#journal.add({ prioritiesWatched: span })
     }
   }
 

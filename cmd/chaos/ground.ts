@@ -29,6 +29,8 @@ export interface Ground {
   readonly servers: Servers | null
   /** Links for one more engine, and the settings that send it through them. */
   link(targetUrl: string): Promise<{ readonly links: Links; readonly settings: Settings }>
+  /** Process id of PostgreSQL. @throws Error while a built-in one does not run. */
+  postmaster(): Promise<number>
   /** Past every link. @throws Error while a built-in database does not run. */
   databaseUrl(): Promise<string>
   close(): Promise<void>
@@ -65,6 +67,7 @@ async function openServices(): Promise<Ground> {
       }
       return { links, settings }
     },
+    postmaster: () => Promise.resolve(postgres.pid),
     databaseUrl: () => Promise.resolve(postgres.url),
     async close() {
       await linked.close()
@@ -78,6 +81,11 @@ async function openEmbedded(): Promise<Ground> {
   const { base, folder } = await makeFolders()
   const dataDir = path.join(base, 'data')
   const linked = new Linked()
+  const running = async () => {
+    const postmaster = await findPostmaster(path.join(dataDir, 'data'))
+    if (postmaster === null) throw new Error('the built-in PostgreSQL does not run')
+    return postmaster
+  }
   return {
     profile: 'embedded',
     folder,
@@ -88,11 +96,11 @@ async function openEmbedded(): Promise<Ground> {
       const settings = { EMBEDDED: '1', DATA_DIR: dataDir, DB_SCHEMA: schema, WEBHOOK_SITE_URL: through['target'] }
       return { links, settings }
     },
+    postmaster: () => running().then(({ pid }) => pid),
     async databaseUrl() {
-      const postmaster = await findPostmaster(path.join(dataDir, 'data'))
-      if (postmaster === null) throw new Error('the built-in PostgreSQL does not run')
+      const { port } = await running()
       const password = await readFile(path.join(dataDir, 'password'), 'utf8')
-      return clusterUrl(postmaster.port, password.trim())
+      return clusterUrl(port, password.trim())
     },
     async close() {
       await linked.close()

@@ -18,6 +18,8 @@ export interface Change {
 
 export interface Row {
   readonly id: string
+  readonly channel: string
+  readonly priority: string
   readonly status: string
   readonly reason: string | null
   readonly generation: number
@@ -87,7 +89,7 @@ export class History {
   }
 
   rows(): Promise<readonly Row[]> {
-    return this.run(`SELECT n.id, n.status, n.reason, n.generation, n.attempt_count AS attempts,
+    return this.run(`SELECT n.id, n.channel, (ARRAY['HIGH', 'NORMAL', 'LOW'])[n.priority] AS priority, n.status, n.reason, n.generation, n.attempt_count AS attempts,
       n.outcome_unknown AS "outcomeUnknown", p.idempotency_key AS key
       FROM notifications n LEFT JOIN payloads p USING (id)`)
   }

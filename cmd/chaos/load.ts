@@ -81,6 +81,15 @@ export class Load {
     await this.#running
   }
 
+  get pace(): Pace {
+    return this.#pace
+  }
+
+  /** Ends connections kept for more; {@link stop} comes first. */
+  rest(): void {
+    this.#poster.close()
+  }
+
   behave(misbehaviour: Misbehaviour = everyday): void {
     this.#misbehaviour = misbehaviour
   }
@@ -93,6 +102,12 @@ export class Load {
   /** A new item with a key of its own. */
   make(misbehaviour: Misbehaviour = this.#misbehaviour): Item {
     return makeItem(this.#random, `${this.#prefix}-${++this.#made}`, misbehaviour)
+  }
+
+  /** The same, due at once and with a target that takes it. */
+  makeDue(): Item {
+    const { scheduledAt: _, ...item } = this.make({ share: 0, scripts: ['200'] })
+    return item
   }
 
   close(): void {

@@ -12,6 +12,8 @@ import { World } from './world.ts'
 
 const killCyclesDefault = 100
 const killCheckEvery = 50
+/** Until memory at rest stays the same: code is compiled, caches and pools have their size. */
+const warmUpMs = 20_000
 
 async function main(): Promise<number> {
   if (process.argv.includes('--help')) {
@@ -25,19 +27,15 @@ async function main(): Promise<number> {
   )
   const random = new Random(settings.seed)
   const world = await World.open({ ...settings, random: random.fork() })
-  // Servers go with this process; engines are asked to stop.
-  process.once('SIGINT', () => process.exit(130))
-  process.once('SIGTERM', () => process.exit(143))
+  const over = untilInterrupted()
   try {
-    const possible = chosen.filter(
-      (fault) => isPossible(fault, world, settings) && (settings.mix[1] === 1 || isMixable(fault)),
-    )
+    const possible: Fault[] = []
+    for (const fault of chosen) if (await isPossible(fault, world, settings)) possible.push(fault)
     for (const [what, why] of Object.entries(notDone)) console.log(`not done: ${what}: ${why}`)
     if (possible.length === 0) throw new Error('nothing is left to do')
-    const plan = { ...planOf(possible, settings, random), seed: settings.seed, perSecond: settings.perSecond }
-    const report = new Report(path.join(settings.folder, 'result.jsonl'), plan.cycles.length, (line) =>
-      console.log(line),
-    )
+    const { seed, perSecond } = settings
+    const plan = { ...planOf(possible, settings, random), seed, perSecond, warmUpMs, over }
+    const report = new Report(path.join(settings.folder, 'result.jsonl'), plan, (line) => console.log(line))
     report.begin({ ...settings, version, node: process.version, cpus: os.cpus().length, at: new Date().toISOString() })
     const last = await runCampaign(world, plan, report)
     report.finish(last, settings, world.peakBytes, world.load.counts.unanswered)
@@ -47,20 +45,41 @@ async function main(): Promise<number> {
   }
 }
 
-function isPossible(fault: Fault, world: World, { profile, replicas }: CampaignSettings): boolean {
+/**
+ * The first Ctrl-C (or SIGTERM) ends the campaign after the cycle that runs, with its table; the second one at once:
+ * servers go with this process, engines are asked to stop.
+ */
+function untilInterrupted(): AbortSignal {
+  const over = new AbortController()
+  for (const [name, exitCode] of [
+    ['SIGINT', 130],
+    ['SIGTERM', 143],
+  ] as const) {
+    process.on(name, () => {
+      if (over.signal.aborted) process.exit(exitCode)
+      console.log('ends after this cycle and its check; once more ends at once')
+      over.abort()
+    })
+  }
+  return over.signal
+}
+
+async function isPossible(fault: Fault, world: World, { profile, replicas, mix }: CampaignSettings): Promise<boolean> {
   const obstacle =
     fault.profiles?.includes(profile) === false
       ? `not with the profile ${profile}`
       : (fault.replicasMin ?? 1) > replicas
         ? `needs REPLICAS=${fault.replicasMin}`
-        : (fault.skip?.(world) ?? null)
+        : mix[1] > 1 && !isMixable(fault)
+          ? 'not beside others'
+          : ((await fault.skip?.(world)) ?? null)
   if (obstacle !== null) console.log(`skipped: ${fault.name}: ${obstacle}`)
   return obstacle === null
 }
 
 /** A stop owes its order only when nothing else is wrong, and a start with something away means just that. */
-function isMixable({ graceful, group }: Fault): boolean {
-  return graceful !== true && group !== 'start' && !group.startsWith('failpoints')
+function isMixable({ graceful, alone, group }: Fault): boolean {
+  return graceful !== true && alone !== true && group !== 'start' && !group.startsWith('failpoints')
 }
 
 function planOf(possible: readonly Fault[], settings: CampaignSettings, random: Random) {

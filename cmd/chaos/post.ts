@@ -51,6 +51,7 @@ export class Poster {
     })
   }
 
+  /** Ends kept connections; the next request opens new ones. */
   close(): void {
     this.#agent.destroy()
   }

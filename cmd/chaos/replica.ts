@@ -20,6 +20,8 @@ export class Replica {
   readonly index: number
   readonly links: Links
   readonly engine: Engine
+  /** Where the process writes what it holds when it is asked. */
+  readonly probeFile: string
   readonly #deps: ReplicaDeps
   #life: Life | null = null
   /** How it ends when it ends by itself: a failpoint kills it, or it was asked to stop. Null: it must not. */
@@ -27,15 +29,16 @@ export class Replica {
   /** Most memory of any of its lives, in bytes. */
   peakBytes = 0
 
-  private constructor(index: number, engine: Engine, links: Links, deps: ReplicaDeps) {
+  private constructor(index: number, engine: Engine, probeFile: string, links: Links, deps: ReplicaDeps) {
     this.index = index
+    this.probeFile = probeFile
     this.engine = engine
     this.links = links
     this.#deps = deps
   }
 
   static async prepare(index: number, folder: string, settings: Settings, links: Links, deps: ReplicaDeps) {
-    return new Replica(index, await Engine.prepare(folder, settings), links, deps)
+    return new Replica(index, await Engine.prepare(folder, settings), settings['CHAOS_PROBE_FILE'] ?? '', links, deps)
   }
 
   get isRunning(): boolean {

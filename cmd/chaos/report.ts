@@ -1,13 +1,16 @@
-import type { CheckResult, CycleResult, Listener } from './campaign.ts'
+import type { CheckResult, CyclePlan, CycleResult, Listener } from './campaign.ts'
 import { Journal } from './journal.ts'
+import { mib, type Rest } from './memory.ts'
 import type { CampaignSettings } from './settings.ts'
 
 const shownMax = 5
+/** Beside the time that its faults last: load before, recovery after, a part of the checks. */
+const cycleAtFirstMs = 10_000
 
 /** Progress for people, results for programs. */
 export class Report implements Listener {
   readonly #results: Journal<unknown>
-  readonly #cycles: number
+  readonly #holdsMs: readonly number[]
   readonly #say: (line: string) => void
   readonly #startedMs = performance.now()
   #longestReadyMs = 0
@@ -15,10 +18,24 @@ export class Report implements Listener {
   #violationsShown = 0
   #done = 0
 
-  constructor(file: string, cycles: number, say: (line: string) => void) {
+  constructor(file: string, { cycles, warmUpMs }: CyclePlan, say: (line: string) => void) {
     this.#results = new Journal(file)
-    this.#cycles = cycles
+    this.#holdsMs = cycles.map((faults) => Math.max(0, ...faults.map(({ holdMs }) => holdMs)))
     this.#say = say
+    say(`${cycles.length} cycles, about ${inWords(this.#leftMs() + warmUpMs)}`)
+  }
+
+  get #cycles(): number {
+    return this.#holdsMs.length
+  }
+
+  /** What is left takes as long as it lasts, and beside that what the cycles so far took on an average. */
+  #leftMs(): number {
+    const sum = (some: readonly number[]) => some.reduce((total, ms) => total + ms, 0)
+    const tookMs = performance.now() - this.#startedMs
+    const besideMs = this.#done === 0 ? cycleAtFirstMs : (tookMs - sum(this.#holdsMs.slice(0, this.#done))) / this.#done
+    const left = this.#holdsMs.slice(this.#done)
+    return sum(left) + left.length * Math.max(0, besideMs)
   }
 
   begin(about: Readonly<Record<string, unknown>>): void {
@@ -31,12 +48,13 @@ export class Report implements Listener {
     this.#longestReadyMs = Math.max(this.#longestReadyMs, result.readyMs)
     const count = `[${String(result.cycle).padStart(String(this.#cycles).length)}/${this.#cycles}]`
     const what = result.faults.join(' + ').padEnd(30)
-    this.#say(`${count} ${what} accepted ${result.accepted}, ready after ${seconds(result.readyMs)}`)
+    const left = this.#done === this.#cycles ? '' : `, ${inWords(this.#leftMs())} left`
+    this.#say(`${count} ${what} accepted ${result.accepted}, ready after ${seconds(result.readyMs)}${left}`)
   }
 
-  onCheck({ cycle, verdict, violations, drainMs, remarks }: CheckResult): void {
+  onCheck({ cycle, verdict, violations, drainMs, remarks, rests }: CheckResult): void {
     this.#longestDrainMs = Math.max(this.#longestDrainMs, drainMs)
-    this.#results.add({ check: cycle, drainMs, ...verdict, violations, remarks })
+    this.#results.add({ check: cycle, drainMs, ...verdict, violations, remarks, rests })
     const { duplicates, lost } = verdict
     const repeats = `${duplicates.afterTaken + duplicates.afterSilence} repeats, ${duplicates.unexcused} without an excuse`
     this.#say(`  checked: lost ${lost}, ${repeats}, ${violations.length} violations, drained in ${seconds(drainMs)}`)
@@ -54,11 +72,11 @@ export class Report implements Listener {
     peakBytes: number,
     unanswered: Readonly<Record<string, number>>,
   ) {
-    const { verdict, violations } = last
+    const { verdict, violations, rests } = last
     const { D1, D2, D3, D4 } = verdict.duplicates.excused
     const rows: readonly (readonly [string, string | number])[] = [
       ['profile, engines, seed', `${settings.profile}, ${settings.replicas}, ${settings.seed}`],
-      ['cycles', this.#done],
+      ['cycles', this.#done === this.#cycles ? this.#done : `${this.#done} of ${this.#cycles}, ended early`],
       ['accepted', verdict.accepted],
       ['deliveries', verdict.deliveries],
       ['lost', verdict.lost],
@@ -70,6 +88,7 @@ export class Report implements Listener {
       ['longest recovery to ready', seconds(this.#longestReadyMs)],
       ['longest drain', seconds(this.#longestDrainMs)],
       ['peak memory of an engine', `${Math.round(peakBytes / 1_048_576)} MiB`],
+      ...rests.flatMap(([first, now], index) => restRows(index, first, now)),
       [
         'ends',
         Object.entries(verdict.byEnd)
@@ -88,6 +107,19 @@ export class Report implements Listener {
     if (first !== undefined)
       this.#say(`\nseed ${settings.seed}, first violation (invariant ${first.invariant}): ${first.text}`)
   }
+}
+
+function restRows(index: number, first: Rest, now: Rest): readonly (readonly [string, string])[] {
+  const held = ({ heapBytes, outsideBytes }: Rest) => mib(heapBytes + outsideBytes)
+  return [
+    [`engine ${index + 1} at rest: held memory`, `${held(first)} → ${held(now)}`],
+    [`engine ${index + 1} at rest: resident memory`, `${mib(first.residentBytes)} → ${mib(now.residentBytes)}`],
+    [`engine ${index + 1} at rest: open files`, `${first.files} → ${now.files}`],
+  ]
+}
+
+function inWords(ms: number): string {
+  return ms < 90_000 ? `${Math.ceil(ms / 1_000)} s` : `${Math.ceil(ms / 60_000)} min`
 }
 
 function seconds(ms: number): string {

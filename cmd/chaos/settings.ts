@@ -13,9 +13,13 @@ export interface CampaignSettings {
   readonly checkEvery: number
   /** Notifications per second that the client offers; 0 = as many as go. */
   readonly perSecond: number
+  /** Sends per second of each channel that the engines may make; 0 = no limit. */
+  readonly limit: number
+  readonly leak: 'heap' | 'files' | null
   readonly folder: string
 }
 
+const perSecondDefault = 250
 const number = (min: number, fallback: number) => z.coerce.number().int().min(min).default(fallback)
 
 const shape = z.object({
@@ -29,7 +33,9 @@ const shape = z.object({
     .default('1'),
   REPLICAS: z.coerce.number().int().min(1).max(4).default(1),
   CHECK_EVERY: number(0, 0),
-  RATE: number(0, 250),
+  RATE: z.coerce.number().int().min(0).optional(),
+  LIMIT: number(0, 0),
+  LEAK: z.enum(['heap', 'files']).optional(),
   OUT: z.string().optional(),
 })
 
@@ -43,7 +49,9 @@ export const usage = `make chaos: breaks things under load and checks that nothi
   REPLICAS=1…4                engine processes (services only; default 1)
   SEED=n                      the same choices again (default: from the clock)
   CHECK_EVERY=n               drain and check after so many cycles (default: 50; 1 with several faults)
-  RATE=250                    notifications per second offered; 0 = as many as go
+  RATE=250                    notifications per second offered; 0 = as many as go (with LIMIT: a third more than it lets through)
+  LIMIT=50                    sends per second of each channel (default 0: no limit)
+  LEAK=heap|files             plants a leak in the engines, to see that the campaign finds it
   OUT=folder                  logs and result.jsonl (default: a temporary folder)`
 
 /** @throws Error with one sentence for the person at the terminal. */
@@ -51,7 +59,7 @@ export function readSettings(env: NodeJS.ProcessEnv, tmp: string): CampaignSetti
   const parsed = shape.safeParse(Object.fromEntries(Object.entries(env).filter(([, value]) => value !== '')))
   if (!parsed.success)
     throw new Error(parsed.error.issues.map(({ path, message }) => `${path.join('.')}: ${message}`).join('; '))
-  const { PROFILE, SEED, CYCLES, FAULTS, MIX, REPLICAS, CHECK_EVERY, RATE, OUT } = parsed.data
+  const { PROFILE, SEED, CYCLES, FAULTS, MIX, REPLICAS, CHECK_EVERY, RATE, LIMIT, LEAK, OUT } = parsed.data
   if (PROFILE === 'embedded' && REPLICAS > 1) throw new Error('REPLICAS: built-in parts serve one process')
   const seed = SEED === 0 ? Date.now() % 1_000_000 : SEED
   const [from = 1, to = from] = MIX.split('-').map(Number)
@@ -63,7 +71,9 @@ export function readSettings(env: NodeJS.ProcessEnv, tmp: string): CampaignSetti
     mix: [from, to],
     replicas: REPLICAS,
     checkEvery: CHECK_EVERY,
-    perSecond: RATE,
+    perSecond: RATE ?? (LIMIT === 0 ? perSecondDefault : LIMIT * 4),
+    limit: LIMIT,
+    leak: LEAK ?? null,
     folder: OUT ?? `${tmp}/dispatch-chaos-${PROFILE}-${seed}`,
   }
 }

@@ -31,7 +31,7 @@ async function run(profile: ProfileName, words: readonly string[]) {
   try {
     const cycles = words.map((word) => chooseFaults([word]))
     const silent = { onCycle: () => undefined, onCheck: () => undefined }
-    return await runCampaign(world, { cycles, checkEvery: cycles.length, seed, perSecond }, silent)
+    return await runCampaign(world, { cycles, checkEvery: cycles.length, seed, perSecond, warmUpMs: 0 }, silent)
   } finally {
     await world.close()
     await rm(folder, { recursive: true, force: true, maxRetries: 5 })

@@ -2,12 +2,13 @@ import { mkdirSync } from 'node:fs'
 import path from 'node:path'
 import type { Random } from '../../internal/testkit/random.ts'
 import { type Sink, startSink } from '../sink/server.ts'
-import { type Facts, readDeliveries } from './check/facts.ts'
+import { type Facts, type Pace, readDeliveries } from './check/facts.ts'
 import type { Violation } from './check/violation.ts'
 import { Evidence } from './evidence.ts'
 import { type Ground, openGround, type ProfileName, type Servers } from './ground.ts'
 import { History } from './history.ts'
 import { Load } from './load.ts'
+import { probeSettings } from './memory.ts'
 import { type LinkName, Replica } from './replica.ts'
 
 export interface WorldOptions {
@@ -16,19 +17,23 @@ export interface WorldOptions {
   /** For the logs; made when missing. */
   readonly folder: string
   readonly random: Random
-  /** More settings of the engines. */
-  readonly settings?: Readonly<Record<string, string>>
+  /** Of each channel per second; default 0 = no limit. */
+  readonly limit?: number
+  /** Planted in the engines, to show that it is found. */
+  readonly leak?: 'heap' | 'files' | null
 }
 
 export const jobTimeoutMs = 2_000
 export const leaseMs = 22_000
+const workerConcurrency = 16
 
 /** Everything as quick as the engine allows; the lease is the shortest for this job timeout. */
+/** On servers everything goes the long way, through RabbitMQ, or faults of it would meet nothing; built-in, the short one. */
+const ways = { services: { WORKER_SHORTCUT: 'false' }, embedded: {} } as const
 const quick = {
   APP_HOST: '127.0.0.1',
   LOG_FORMAT: 'json',
   LOG_LEVEL: 'warn',
-  RATE_LIMIT_PER_SEC: '0',
   RETRY_BASE_DELAY_MS: '100',
   RETRY_MAX_DELAY_MS: '1000',
   RETRY_SCAN_INTERVAL: '250ms',
@@ -36,6 +41,7 @@ const quick = {
   MAX_RETRIES: '12',
   JOB_TIMEOUT: `${jobTimeoutMs}ms`,
   LEASE_SECONDS: String(leaseMs / 1_000),
+  WORKER_CONCURRENCY: String(workerConcurrency),
   SHUTDOWN_TIMEOUT: '15s',
 }
 /** The rig answers for targets: when it stalls itself, their answers are late. */
@@ -49,18 +55,22 @@ export class World {
   readonly evidence: Evidence
   readonly history: History
   readonly load: Load
+  readonly folder: string
+  /** Of each channel per second; 0 = no limit. */
+  readonly limit: number
   readonly replicas: readonly Replica[]
   /** What was seen to be wrong while it happened; the checker adds what the logs tell. */
   readonly wrong: Violation[]
   /** Worth a look, and no violation. */
   readonly remarks: string[] = []
   readonly #sinkFile: string
-  readonly #pace: { readonly perSecond: number; readonly burst: number } | null
+  readonly #arrivals: Arrivals
   readonly #stopWatching: () => void
 
   private constructor(
     parts: Pick<World, 'ground' | 'sink' | 'evidence' | 'load' | 'replicas' | 'wrong'>,
-    o: WorldOptions,
+    arrivals: Arrivals,
+    { folder, limit = 0 }: WorldOptions,
   ) {
     this.ground = parts.ground
     this.sink = parts.sink
@@ -69,17 +79,20 @@ export class World {
     this.replicas = parts.replicas
     this.wrong = parts.wrong
     this.history = new History(() => parts.ground.databaseUrl(), parts.ground.schema)
-    this.#sinkFile = path.join(o.folder, 'deliveries.jsonl')
+    this.#arrivals = arrivals
+    this.folder = folder
+    this.limit = limit
+    this.#sinkFile = path.join(folder, 'deliveries.jsonl')
     this.#stopWatching = watchStalls(parts.evidence)
-    const rate = Number(o.settings?.['RATE_LIMIT_PER_SEC'] ?? 0)
-    this.#pace = rate === 0 ? null : { perSecond: rate, burst: Math.max(1, Math.floor(rate / 10)) }
   }
 
   /** All engines run and are ready when it resolves. */
   static async open(options: WorldOptions): Promise<World> {
-    const { folder, profile } = options
+    const { folder, profile, limit = 0, leak = null } = options
     mkdirSync(folder, { recursive: true })
-    const sink = await startSink({ logFile: path.join(folder, 'deliveries.jsonl'), maxKept: 0 })
+    const arrivals = new Arrivals()
+    const logFile = path.join(folder, 'deliveries.jsonl')
+    const sink = await startSink({ logFile, maxKept: 0, onAnswered: ({ content }) => arrivals.note(content) })
     const evidence = new Evidence(path.join(folder, 'evidence.jsonl'))
     const wrong: Violation[] = []
     const ground = await openGround(profile)
@@ -91,12 +104,13 @@ export class World {
     try {
       for (let index = 0; index < options.replicas; index++) {
         const { links, settings } = await ground.link(sink.url)
-        const all = { ...quick, ...options.settings, ...settings }
+        const probe = probeSettings(path.join(folder, `memory-${index}.json`), leak)
+        const all = { ...quick, ...ways[profile], RATE_LIMIT_PER_SEC: String(limit), ...probe, ...settings }
         const onUnexpectedEnd = (text: string) =>
           wrong.push({ invariant: 0, text: `an engine ended by itself: ${text}` })
         replicas.push(await Replica.prepare(index, ground.folder, all, links, { evidence, onUnexpectedEnd }))
       }
-      const world = new World({ ground, sink, evidence, load, replicas, wrong }, options)
+      const world = new World({ ground, sink, evidence, load, replicas, wrong }, arrivals, options)
       await Promise.all(replicas.map((replica) => replica.start()))
       await Promise.all(replicas.map((replica) => replica.engine.untilReady()))
       await world.history.install()
@@ -113,6 +127,11 @@ export class World {
   get servers(): Servers {
     if (this.ground.servers === null) throw new Error('this profile has no servers')
     return this.ground.servers
+  }
+
+  /** Whether a target answers a delivery whose content holds `text` from now on. */
+  arrival(text: string, withinMs: number): Promise<boolean> {
+    return this.#arrivals.next(text, withinMs)
   }
 
   /** One for each engine. */
@@ -140,8 +159,7 @@ export class World {
       this.history.attempts(),
       this.history.changes(),
     ])
-    const { disturbances, lives } = this.evidence
-    const pace = this.#pace === null ? null : { ...this.#pace, fresh: lives.length }
+    const { disturbances, lives, fairSpans } = this.evidence
     return {
       promised: this.load.promised.entries,
       deliveries,
@@ -151,8 +169,17 @@ export class World {
       disturbances,
       lives,
       jobTimeoutMs,
-      pace,
+      pace: this.#pace(),
+      fairSpans,
+      slots: workerConcurrency * this.replicas.length,
     }
+  }
+
+  #pace(): Pace | null {
+    const { limit, ground, replicas } = this
+    if (limit === 0) return null
+    const burst = Math.max(1, Math.floor(limit / 10)) // the engine's own default
+    return { perSecond: limit, burst, replicas: replicas.length, isShared: ground.servers !== null }
   }
 
   async close(): Promise<void> {
@@ -163,6 +190,28 @@ export class World {
     await this.sink.close()
     await this.ground.close()
     this.evidence.close()
+  }
+}
+
+/** Tells who waits for a certain delivery. */
+class Arrivals {
+  readonly #waiting = new Set<(content: string) => void>()
+
+  note(content: string | null): void {
+    for (const tell of this.#waiting) tell(content ?? '')
+  }
+
+  async next(text: string, withinMs: number): Promise<boolean> {
+    const { promise, resolve } = Promise.withResolvers<boolean>()
+    const look = (content: string) => {
+      if (content.includes(text)) resolve(true)
+    }
+    const timer = setTimeout(() => resolve(false), withinMs)
+    this.#waiting.add(look)
+    return promise.finally(() => {
+      clearTimeout(timer)
+      this.#waiting.delete(look)
+    })
   }
 }
 

@@ -82,10 +82,15 @@ function drip(response: ServerResponse, bytes: number, everyMs: number): void {
     response.end()
     return
   }
-  after(everyMs, response, () => {
+  let left = bytes
+  const timer = setInterval(() => {
     response.write('.')
-    drip(response, bytes - 1, everyMs)
-  })
+    left -= 1
+    if (left > 0) return
+    clearInterval(timer)
+    response.end()
+  }, everyMs)
+  response.on('close', () => clearInterval(timer))
 }
 
 function* filler(bytes: number): Generator<Buffer> {

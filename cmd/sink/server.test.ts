@@ -158,6 +158,15 @@ describe('sink', () => {
     expect((await (await post('/huge?bytes=300000')).arrayBuffer()).byteLength).toBe(300_000)
   })
 
+  it('drips many bytes with a single look at the connection`s end', async () => {
+    const { post } = await setup()
+    const warned = vi.fn()
+    process.on('warning', warned)
+    onTestFinished(() => void process.off('warning', warned))
+    expect(await (await post('/drip?bytes=40&every=0')).text()).toBe('.'.repeat(40))
+    expect(warned).not.toHaveBeenCalled()
+  })
+
   it('shows what it received, from any index on, and forgets it on reset', async () => {
     const { statuses, control } = await setup()
     await statuses('/script/503,200', 3)

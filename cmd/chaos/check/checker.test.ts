@@ -1,55 +1,7 @@
 import { describe, expect, it } from 'vitest'
-import type { Disturbance, Life } from '../evidence.ts'
-import type { Change } from '../history.ts'
 import { check } from './checker.ts'
-import type { Delivery, Facts } from './facts.ts'
-
-const id = '0190a000-0000-7000-8000-000000000001'
-const pid = 4_711
-const leaseMs = 22_000
-
-function change(at: number, from: string | null, to: string, token: number, more: Partial<Change> = {}): Change {
-  return {
-    id,
-    at,
-    from,
-    to,
-    token,
-    attempt: 1,
-    generation: 0,
-    owner: null,
-    leaseUntil: null,
-    nextRetryAt: null,
-    ...more,
-  }
-}
-
-function claim(at: number, token: number): Change {
-  return change(at, 'QUEUED', 'SENDING', token, { owner: `host-${pid}-0a1b2c3d`, leaseUntil: at + leaseMs })
-}
-
-function delivery(at: number, more: Partial<Delivery> = {}): Delivery {
-  return { id, generation: 0, key: `${id}:0`, at, answeredAt: at + 2, status: 200, content: 'Hello', ...more }
-}
-
-const life = (more: Partial<Life> = {}): Life => ({ pid, startedAt: 0, endedAt: null, how: 'running', ...more })
-const sent = { id, status: 'SENT', reason: null, generation: 0, attempts: 1, outcomeUnknown: false, key: 'k' }
-
-/** One notification that was accepted, sent and settled; `more` breaks something. */
-function facts(more: Partial<Facts> = {}): Facts {
-  return {
-    promised: [{ id, key: 'k', hash: 'h', at: 1_000 }],
-    deliveries: [delivery(1_100)],
-    rows: [sent],
-    attempts: [{ id, number: 1, outcome: 'ok' }],
-    changes: [change(1_000, null, 'QUEUED', 0), claim(1_050, 1), change(1_110, 'SENDING', 'SENT', 1)],
-    disturbances: [],
-    lives: [life()],
-    jobTimeoutMs: 2_000,
-    pace: null,
-    ...more,
-  }
-}
+import type { Facts } from './facts.ts'
+import { change, claim, delivery, disturbance, facts, id, leaseMs, life, pid, sent } from './test-facts.ts'
 
 /** Sent at 1,100 under a claim that never settled, taken away at its end, and sent again. */
 function sentTwice(more: Partial<Facts> = {}): Facts {
@@ -72,13 +24,6 @@ function sentTwice(more: Partial<Facts> = {}): Facts {
   })
 }
 
-const disturbance = (subject: Disturbance['subject'], from: number, to: number): Disturbance => ({
-  subject,
-  what: 'a test',
-  pid: null,
-  from,
-  to,
-})
 const numbers = (verdict: ReturnType<typeof check>) => verdict.violations.map(({ invariant }) => invariant)
 
 describe('the checker', () => {
@@ -128,22 +73,6 @@ describe('the checker', () => {
       3,
     ])
   })
-
-  it('finds more deliveries than the pace allows', () => {
-    const row = (n: number) => ({ ...sent, id: `row-${n}`, key: null, attempts: 0 })
-    const many = Array.from({ length: 100 }, (_, n) => n)
-    const verdict = check(
-      facts({
-        promised: [],
-        rows: many.map(row),
-        attempts: [],
-        changes: [],
-        deliveries: many.map((n) => delivery(1_000 + n, { id: `row-${n}`, key: `row-${n}:0` })),
-        pace: { perSecond: 1, burst: 1, fresh: 1 },
-      }),
-    )
-    expect(numbers(verdict)).toEqual([7])
-  })
 })
 
 describe('a delivery that was repeated', () => {
@@ -171,6 +100,23 @@ describe('a delivery that was repeated', () => {
     ['the broker was disturbed', { disturbances: [disturbance('rabbitmq', 0, 99_000)] }],
   ])('has no excuse when %s', (_, evidence) => {
     expect(check(sentTwice(evidence)).duplicates.unexcused).toBe(1)
+  })
+
+  it('needs an excuse of its own, whatever excuses the others', () => {
+    const one = sentTwice({ disturbances: [disturbance('process', 1_105, 25_000)] })
+    const other = id.replace(/1$/, '2')
+    const twin = <T extends { readonly id: string }>(items: readonly T[]) =>
+      items.map((item) => ({ ...item, id: other }))
+    const both = (owner: string) => ({
+      ...one,
+      deliveries: [...one.deliveries, ...one.deliveries.map((each) => ({ ...each, id: other, key: `${other}:0` }))],
+      rows: [...one.rows, ...twin(one.rows).map((row) => ({ ...row, key: 'k2' }))],
+      attempts: [...one.attempts, ...twin(one.attempts)],
+      changes: [...one.changes, ...twin(one.changes).map((each) => (each.owner === null ? each : { ...each, owner }))],
+      disturbances: [{ ...disturbance('process', 1_105, 25_000), pid }],
+    })
+    expect(check(both(`host-${pid}-0a1b2c3d`)).duplicates).toMatchObject({ excused: { D3: 2 }, unexcused: 0 })
+    expect(check(both('host-9-0a1b2c3d')).duplicates).toMatchObject({ excused: { D3: 1 }, unexcused: 1 })
   })
 
   it('has the excuse D2 when the network kept the request of an earlier attempt back', () => {

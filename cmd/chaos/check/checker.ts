@@ -1,5 +1,7 @@
 import { checkDuplicates, type Duplicates } from './duplicates.ts'
 import { type Delivery, type Facts, groupBy, isTaken } from './facts.ts'
+import { checkPace } from './pace.ts'
+import { checkPriorities } from './priorities.ts'
 import { checkTransitions, isTerminal } from './transitions.ts'
 import type { Violation } from './violation.ts'
 
@@ -15,9 +17,6 @@ export interface Verdict {
 
 /** Retry-After is in whole seconds of two clocks. */
 const retryAfterSlackMs = 100
-const paceWindowMs = 10_000
-/** Between a permit and the arrival lies a claim, which a busy machine makes slow. */
-const paceJitterMs = 1_500
 
 /** Holds everything that is known against the invariants. Only for a world at rest: nothing under way, all drained. */
 export function check(facts: Facts): Verdict {
@@ -42,6 +41,7 @@ export function check(facts: Facts): Verdict {
       ...checkRetryAfter(facts),
       ...checkKeys(facts),
       ...checkPace(facts),
+      ...checkPriorities(facts),
     ],
   }
 }
@@ -126,17 +126,4 @@ function checkKeys({ rows, deliveries }: Facts): Violation[] {
     return other === undefined ? [] : [{ invariant: 9, text: `key ${key} stands for ${other} and for ${id}` }]
   })
   return [...strangers, ...twins]
-}
-
-/** Invariant 7: no window of 10 s holds more than rate × window + burst, with one burst more for each new limiter. */
-function checkPace({ deliveries, pace }: Facts): Violation[] {
-  if (pace === null) return []
-  const max = (pace.perSecond * 3 * (paceWindowMs + paceJitterMs)) / 1_000 + pace.burst * 3 * (1 + pace.fresh)
-  let first = 0
-  for (const [index, { at }] of deliveries.entries()) {
-    while ((deliveries[first]?.at ?? at) < at - paceWindowMs) first += 1
-    const count = index - first + 1
-    if (count > max) return [{ invariant: 7, text: `${count} deliveries within ${paceWindowMs} ms, allowed ${max}` }]
-  }
-  return []
 }

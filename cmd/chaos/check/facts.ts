@@ -1,7 +1,7 @@
 import { createReadStream } from 'node:fs'
 import { createInterface } from 'node:readline'
 import { z } from 'zod'
-import type { Disturbance, Life } from '../evidence.ts'
+import type { Disturbance, Life, Span } from '../evidence.ts'
 import type { Attempt, Change, Row } from '../history.ts'
 import type { Promised } from '../load.ts'
 
@@ -16,6 +16,16 @@ export interface Delivery {
   /** Null: it was not answered. */
   readonly status: number | null
   readonly content: string
+  readonly channel: string
+}
+
+/** What the shared limit of a channel allows. */
+export interface Pace {
+  readonly perSecond: number
+  readonly burst: number
+  readonly replicas: number
+  /** False: each process has a counter of its own, which begins with a full burst. */
+  readonly isShared: boolean
 }
 
 /** Everything that is known after a run: from the client, the targets, the database and the rig. */
@@ -28,8 +38,12 @@ export interface Facts {
   readonly disturbances: readonly Disturbance[]
   readonly lives: readonly Life[]
   readonly jobTimeoutMs: number
-  /** Of each channel per second, null without a limit; a process without Redis begins anew with `burst`. */
-  readonly pace: { readonly perSecond: number; readonly burst: number; readonly fresh: number } | null
+  /** Of each channel, null without a limit. */
+  readonly pace: Pace | null
+  /** Times in which priorities are judged. */
+  readonly fairSpans: readonly Span[]
+  /** Sends under way at once on a channel, over all engines. */
+  readonly slots: number
 }
 
 const line = z.object({
@@ -38,13 +52,14 @@ const line = z.object({
   status: z.number().nullable(),
   key: z.string().nullable(),
   content: z.string().nullable(),
+  channel: z.string().nullable(),
 })
 
 /** Reads a sink's log, oldest arrival first. */
 export async function readDeliveries(file: string): Promise<Delivery[]> {
   const deliveries: Delivery[] = []
   for await (const text of createInterface({ input: createReadStream(file) })) {
-    const { at, answeredAt, status, key, content } = line.parse(JSON.parse(text))
+    const { at, answeredAt, status, key, content, channel } = line.parse(JSON.parse(text))
     const [id = '', generation = ''] = (key ?? '').split(':')
     deliveries.push({
       id,
@@ -54,6 +69,7 @@ export async function readDeliveries(file: string): Promise<Delivery[]> {
       answeredAt,
       status,
       content: content ?? '',
+      channel: (channel ?? '').toUpperCase(),
     })
   }
   return deliveries.sort((a, b) => a.at - b.at)

@@ -36,6 +36,7 @@ const stops = [
   'scan',
   'worker',
   'webhook',
+  'watch rabbitmq',
   'heartbeat',
   'heartbeat row',
   'left work',
@@ -55,7 +56,7 @@ const stopWithinMs = 15_000
 const poisonHoldMs = 55_000
 
 /** The compiled engine knows failpoints only since a certain version. */
-function skip(): string | null {
+export function withoutFailpoints(): string | null {
   const compiled = path.join(projectRoot, 'dist/internal/domain/failpoint.js')
   return existsSync(compiled) ? null : 'the compiled engine has no failpoints'
 }
@@ -67,7 +68,7 @@ function killAt(point: Point): Fault {
     group: 'failpoints',
     about: `the process ends at ${point}`,
     holdMs: 0,
-    skip,
+    skip: withoutFailpoints,
     async inject(world, random) {
       const replica = random.pick(world.replicas)
       await replica.kill9()
@@ -85,7 +86,7 @@ function killAtStop(component: (typeof stops)[number]): Fault {
     group: 'failpoints',
     about: `the process ends while it stops, before ${component}`,
     holdMs: 0,
-    skip,
+    skip: withoutFailpoints,
     async inject(world, random) {
       const replica = random.pick(world.replicas)
       await replica.kill9()
@@ -106,7 +107,7 @@ function softened(action: string, point: Point): Fault {
     group: 'failpoints-soft',
     about: `${action} at one in five passages of ${point}`,
     holdMs: 4_000,
-    skip,
+    skip: withoutFailpoints,
     async inject(world, random) {
       for (const replica of world.replicas) {
         await replica.terminate()
@@ -126,7 +127,7 @@ const poison: Fault = {
   group: 'failpoints',
   about: 'a notification that ends the process at each delivery; somebody starts it again each time',
   holdMs: poisonHoldMs,
-  skip,
+  skip: withoutFailpoints,
   async inject(world, random) {
     const settings = failpoint('send.afterBytes=kill?content=POISON', random)
     for (const replica of world.replicas) {
@@ -160,11 +161,12 @@ async function expectFailed({ history, wrong }: World, key: string): Promise<voi
   wrong.push({ invariant: 1, text: `a notification that kills processes is ${row?.status ?? 'gone'}, not FAILED` })
 }
 
-function failpoint(text: string, random: Random): Readonly<Record<string, string>> {
+export function failpoint(text: string, random: Random): Readonly<Record<string, string>> {
   return { FAILPOINTS: text, FAILPOINT_SEED: String(random.between(1, 1_000_000)) }
 }
 
-async function reviveWithout({ replicas }: World): Promise<void> {
+/** Starts every engine that does not run, without failpoints. */
+export async function reviveWithout({ replicas }: World): Promise<void> {
   const without = { FAILPOINTS: undefined, FAILPOINT_SEED: undefined }
   await Promise.all(replicas.filter(({ isRunning }) => !isRunning).map((replica) => replica.start(without)))
 }

@@ -1,4 +1,5 @@
 import type { Random } from '../../../internal/testkit/random.ts'
+import type { ExcuseCode } from '../check/excuses.ts'
 import type { Subject } from '../evidence.ts'
 import type { ProfileName } from '../ground.ts'
 import type { World } from '../world.ts'
@@ -21,8 +22,12 @@ export interface Fault {
   readonly holdMs: number
   /** An orderly fault: no connection may be reset under a client, and no duplicate be made. */
   readonly graceful?: true
+  /** Only by itself: it restarts engines in its own way, or looks at something that nothing else may disturb. */
+  readonly alone?: true
+  /** It is there to bring this duplicate about. */
+  readonly wants?: ExcuseCode
   /** Why it cannot be done here; null when it can. */
-  readonly skip?: (world: World) => string | null
+  readonly skip?: (world: World) => string | null | Promise<string | null>
   inject(world: World, random: Random): Promise<Heal>
 }
 

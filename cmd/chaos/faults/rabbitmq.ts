@@ -14,6 +14,9 @@ const group = 'rabbitmq'
 const profiles = servicesOnly
 const disturbs = ['rabbitmq'] as const
 const exchange = 'dispatch.v1'
+/** In bytes: which units rabbitmqctl knows depends on its version. */
+const moreThanAnyDiskBytes = '1000000000000000'
+const littleBytes = '50000000'
 const queues = lanes.map((lane) => `${exchange}.${lane.channel}.${lane.priority}`.toLowerCase())
 
 /** What happens to the broker. */
@@ -106,8 +109,8 @@ export const rabbitmqFaults: readonly Fault[] = [
     disturbs,
     holdMs: 8_000,
     async inject({ servers }) {
-      await control(servers.rabbitmq, 'set_disk_free_limit', '1000000GB')
-      return () => control(servers.rabbitmq, 'set_disk_free_limit', '50MB')
+      await control(servers.rabbitmq, 'set_disk_free_limit', moreThanAnyDiskBytes)
+      return () => control(servers.rabbitmq, 'set_disk_free_limit', littleBytes)
     },
   },
 ]

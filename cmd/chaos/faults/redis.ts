@@ -21,6 +21,18 @@ export const redisFaults: readonly Fault[] = [
     },
   },
   {
+    name: 'redis-kill9',
+    group,
+    about: 'kill -9 of Redis, then a new start with nothing in it',
+    profiles,
+    disturbs,
+    holdMs: 1_000,
+    async inject({ servers }) {
+      await servers.redis.kill9()
+      return () => servers.redis.start()
+    },
+  },
+  {
     name: 'redis-halted',
     group,
     about: 'SIGSTOP of Redis for 6 s',
@@ -37,7 +49,6 @@ export const redisFaults: readonly Fault[] = [
     group,
     about: 'FLUSHALL, five times',
     profiles,
-    disturbs,
     holdMs: 0,
     inject: (world) => repeat(world, (redis) => redis.flushall()),
   },
@@ -46,7 +57,6 @@ export const redisFaults: readonly Fault[] = [
     group,
     about: 'SCRIPT FLUSH, five times',
     profiles,
-    disturbs,
     holdMs: 0,
     inject: (world) => repeat(world, (redis) => redis.script('FLUSH')),
   },
@@ -65,7 +75,11 @@ export const redisFaults: readonly Fault[] = [
 ]
 
 async function repeat(world: World, step: (redis: Redis) => Promise<unknown>) {
-  for (let round = 0; round < 5; round++) await ask(world, step)
+  for (let round = 0; round < 5; round++) {
+    const over = world.evidence.disturb('redis', 'wiped') // each may cost a burst
+    await ask(world, step)
+    over()
+  }
   return nothing
 }
 

@@ -57,5 +57,19 @@ function all(script: string): Fault {
 
 export const targetFaults: readonly Fault[] = [
   ...[0.01, 0.1, 0.5, 1].map(some),
-  ...['503', '429:1', 'reset', 'drop', 'hang', 'slow:1500', 'drip:9:400', 'huge:5000000'].map(all),
+  ...[
+    '503',
+    '500',
+    '429:1',
+    '408',
+    '400',
+    'redirect',
+    'messageid-header',
+    'reset',
+    'drop',
+    'hang',
+    'slow:1500',
+    'drip:9:400',
+    'huge:5000000',
+  ].map(all),
 ]

@@ -75,6 +75,7 @@ export class Engine {
       cwd: this.#folder,
       env,
       stdio: ['ignore', 'pipe', 'pipe'],
+      detached: true, // a Ctrl-C at the terminal is for the tests, which end their engines themselves
     })
     child.stdout.setEncoding('utf8').on('data', (text: string) => this.#output.add(text))
     child.stderr.setEncoding('utf8').on('data', (text: string) => this.#output.add(text))
