@@ -60,7 +60,9 @@ class Fifo<Item> {
     const item = this.#items[this.#head]
     if (item === undefined) return undefined
     this.#head++
-    if (this.#head > 1_024 && this.#head * 2 > this.#items.length) {
+    // Emptied, or mostly taken: what was taken holds a message and the socket read that it came in.
+    const isEmpty = this.#head === this.#items.length
+    if (isEmpty || (this.#head > 1_024 && this.#head * 2 > this.#items.length)) {
       this.#items = this.#items.slice(this.#head)
       this.#head = 0
     }
