@@ -33,8 +33,8 @@ describe('the generated documents', () => {
     expect(warnings).toEqual([expect.stringContaining('DATA_DIR')])
     const { DATABASE_URL, RABBITMQ_URL, REDIS_URL, WEBHOOK_SITE_URL } = everything
     const defaults = loadConfig({ DATABASE_URL, RABBITMQ_URL, REDIS_URL, WEBHOOK_SITE_URL })
-    const { http, production } = config
-    expect({ ...config, warnings: [] }).toEqual({ ...defaults, http, production })
+    const { http, production, connections, egress } = config
+    expect({ ...config, warnings: [] }).toEqual({ ...defaults, http, production, connections, egress })
     expect([http.port, http.host]).toEqual([defaults.http.port, defaults.http.host])
   })
 })

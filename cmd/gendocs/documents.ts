@@ -1,3 +1,4 @@
+import { connectorJsonSchema } from '../../internal/provider/connector/json-schema.ts'
 import { version } from '../version.ts'
 import { renderEnvExample } from './env-example.ts'
 import { renderOpenApi } from './openapi.ts'
@@ -14,4 +15,5 @@ export const documents: readonly GeneratedDocument[] = [
   { path: 'docs/CONFIGURATION.md', render: renderSettingsPage },
   { path: '.env.example', render: renderEnvExample },
   { path: 'docs/openapi.json', render: () => renderOpenApi(version) },
+  { path: 'docs/connector.schema.json', render: () => `${JSON.stringify(connectorJsonSchema(), null, 2)}\n` },
 ]
