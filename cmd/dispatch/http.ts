@@ -10,7 +10,9 @@ import { defaultTenant } from '../../internal/domain/notification.ts'
 import { makeApp } from '../../internal/httpapi/app.ts'
 import { Readiness } from '../../internal/httpapi/health.ts'
 import { HttpServer } from '../../internal/httpapi/server.ts'
+import type { BucketFiguresReader } from '../../internal/port/bucket-figures.ts'
 import type { Clock } from '../../internal/port/clock.ts'
+import type { ConnectionAdmin } from '../../internal/port/connection-admin.ts'
 import type { HealthCheck, HeartbeatStore } from '../../internal/port/health.ts'
 import type { NotificationStore } from '../../internal/port/notification-store.ts'
 import type { ParkedMessages } from '../../internal/port/parked.ts'
@@ -24,6 +26,8 @@ export interface HttpInput {
   readonly checks: readonly HealthCheck[]
   readonly parked: ParkedMessages
   readonly dispatchWithout: () => readonly StandInFor[]
+  readonly connections: ConnectionAdmin
+  readonly bucketFigures: BucketFiguresReader
   readonly publish: Publish
   readonly wakeScanIn: (ms: number) => void
   readonly telemetry: Metrics
@@ -53,6 +57,8 @@ export function makeHttp(config: Config, input: HttpInput): { readonly server: H
       heartbeat: input.heartbeat,
       parked: input.parked,
       dispatchWithout: input.dispatchWithout,
+      connections: input.connections,
+      bucketFigures: input.bucketFigures,
       metricsText: () => {
         showLog()
         return telemetry.metricsText()

@@ -45,7 +45,7 @@ async function runWith(
   for (const warning of config.warnings) logger.warn(warning)
   const foundation = await openFoundation(config, logger, environment)
   try {
-    const engine = wire(config, { ...foundation, logger, instanceId: instanceId(), version })
+    const engine = wire(config, { ...foundation, logger, instanceId: instanceId(), version, environment })
     void requested.then(() => engine.stopping())
     const deps = { clock: systemClock, logger }
     return await runComponents(engine.components, requested, deps, { stopBudgetMs: config.shutdownTimeoutMs })

@@ -22,6 +22,7 @@ function wired(environment: Readonly<Record<string, string>>) {
     logger,
     instanceId: 'test',
     version: '0',
+    environment: {},
   }
   const { components } = wire(loadConfig(environment), input)
   return { components, log: String(stream.read() ?? '') }

@@ -3,6 +3,7 @@ import { Degradation } from '../../internal/dispatch/degradation.ts'
 import { makeDeliver } from '../../internal/dispatch/deliver.ts'
 import { makeHandBack } from '../../internal/dispatch/hand-back.ts'
 import { makePublish } from '../../internal/dispatch/publish.ts'
+import type { Router } from '../../internal/dispatch/router.ts'
 import { makeScan } from '../../internal/dispatch/scan.ts'
 import { makeSettle } from '../../internal/dispatch/settle.ts'
 import { withShortcut } from '../../internal/dispatch/shortcut.ts'
@@ -25,9 +26,12 @@ import { WebhookProvider } from '../../internal/provider/webhook.ts'
 import type { PinoLogger } from '../../internal/telemetry/logger.ts'
 import { Metrics } from '../../internal/telemetry/metrics.ts'
 import { prepareDatabase } from './database.ts'
+import type { Environment } from './environment.ts'
 import { type Breaking, openFailpoints } from './failpoints.ts'
 import { makeHttp } from './http.ts'
+import { openOutlets } from './outlets.ts'
 import { type Part, partsFor, roleName } from './roles.ts'
+import { openRouting } from './routing.ts'
 import { startStep, stopStep } from './steps.ts'
 import { type OpenLimiter, openBroker, openRateLimiter } from './technologies.ts'
 import { watch } from './watch.ts'
@@ -39,6 +43,8 @@ export interface WireInput {
   /** Names this process in leases and heartbeats. */
   readonly instanceId: string
   readonly version: string
+  /** Where `${NAME}` in CONNECTIONS_FILE is looked up. */
+  readonly environment: Environment
 }
 
 export interface Engine {
@@ -92,6 +98,26 @@ export function wire(config: Config, input: WireInput): Engine {
       : null
   const wakeScanIn = (ms: number) => scan?.wakeIn(ms)
   const giveUp = new AbortController()
+  const egress = openOutgoing(config, input)
+  const outlets = openOutlets(config.connections, {
+    pool: stores.sidePool,
+    egress,
+    environment: input.environment,
+    clock,
+    logger,
+    version,
+  })
+  const { registry } = outlets
+  const routing = openRouting(config, {
+    outlets: registry,
+    pauser: registry,
+    telemetry: telemetry.connections,
+    logger,
+  })
+  const shareAmong = (replicas: number) => {
+    pace.shareAmong(replicas)
+    routing.shareAmong(replicas)
+  }
   const work = parts.has('worker')
     ? openWorker(config, input, {
         store: stores.main,
@@ -101,6 +127,8 @@ export function wire(config: Config, input: WireInput): Engine {
         wakeScanIn,
         giveUp: giveUp.signal,
         breaking,
+        egress,
+        router: routing.router,
       })
     : null
   if (work !== null && config.worker.shortcut) shortcut.attach(work.worker)
@@ -111,6 +139,8 @@ export function wire(config: Config, input: WireInput): Engine {
     checks,
     parked: messages.parked,
     dispatchWithout: () => degradation.without,
+    connections: outlets.admin,
+    bucketFigures: routing.figures,
     publish,
     wakeScanIn,
     telemetry,
@@ -124,18 +154,21 @@ export function wire(config: Config, input: WireInput): Engine {
     stopStep('pools', () => stores.close()),
     startStep('database', () => prepareDatabase(config, input.databaseUrl, stores.pool, clock, logger)),
     ...(config.broker.kind === 'memory' ? [startStep('left work', () => takeUpLeftWork(stores, logger))] : []),
+    stopStep('egress', () => egress.close()),
+    registry,
     ...messages.components,
     ...pace.components,
+    ...routing.components,
     // Before the workers, so that it stops after them: probes are answered, and say not ready, until the sends have ended.
     http.server,
     ...heartbeats(
       parts,
       stores,
-      { id: input.instanceId, role, inFlight: () => work?.worker.inFlight() ?? 0, shareAmong: pace.shareAmong },
+      { id: input.instanceId, role, inFlight: () => work?.worker.inFlight() ?? 0, shareAmong },
       logger,
     ),
     ...(watched === null ? [] : [watched.component]),
-    ...(work === null ? [] : [stopStep('egress', () => work.egress.close()), work.worker]),
+    ...(work === null ? [] : [work.worker]),
     ...(scan === null ? [] : [scan]),
     figures(stores, telemetry, logger),
   ].map((component) => breaking.component(component))
@@ -168,6 +201,7 @@ function openStores(config: Config, { databaseUrl, logger }: WireInput, telemetr
   )
   return {
     pool,
+    sidePool,
     main: breaking.store(new PostgresNotificationStore(pool, config)),
     side: breaking.store(new PostgresNotificationStore(sidePool, config)),
     heartbeat: new PostgresHeartbeatStore(sidePool),
@@ -189,29 +223,34 @@ interface WorkerParts extends Pick<Parameters<typeof makeWorker>[0], 'rateLimite
   readonly breaking: Breaking
   readonly telemetry: Metrics
   readonly giveUp: AbortSignal
+  readonly egress: Egress
+  readonly router: Router
+}
+
+function openOutgoing(config: Config, { webhookUrl }: WireInput): Egress {
+  // Without routes every channel sends to the same origin.
+  const connections = config.worker.concurrencyPerChannel * channels.length
+  return openEgress({ ...config.egress, trustedUrls: [webhookUrl], connections }, { clock })
 }
 
 function openWorker(
   config: Config,
   { webhookUrl, logger, instanceId, version }: WireInput,
-  { store, telemetry, giveUp, breaking, ...others }: WorkerParts,
-): { readonly worker: Worker; readonly egress: Egress } {
+  { store, telemetry, giveUp, breaking, egress, router, ...others }: WorkerParts,
+): { readonly worker: Worker } {
   const { concurrencyPerChannel: concurrency, jobTimeoutMs } = config.worker
-  // Every channel sends to the same origin.
-  const connections = concurrency * channels.length
-  const egress = openEgress({ ...config.egress, trustedUrls: [webhookUrl], connections }, { clock })
   const provider = new WebhookProvider({ url: webhookUrl, version }, { logger, clock, egress })
   const common = { store, clock, telemetry, logger, wakeScanIn: others.wakeScanIn }
   const settle = makeSettle({ ...common, giveUp }, { maxInFlight: settlesInFlightMax })
   const deliver = makeDeliver(
-    { ...common, provider: breaking.provider(provider), settle, giveUp, random: Math.random },
+    { ...common, provider: breaking.provider(provider), router, settle, giveUp, random: Math.random },
     { jobTimeoutMs, retry: config.retry },
   )
   const worker = makeWorker(
     { ...common, ...others, deliver },
     { concurrency, leaseMs: config.leaseMs, owner: instanceId },
   )
-  return { worker, egress }
+  return { worker }
 }
 
 interface Beat {

@@ -1,6 +1,7 @@
 import type { FailpointRule } from '../domain/failpoint.ts'
 import type { Channel } from '../domain/notification.ts'
 import type { RetryPolicy } from '../domain/retry-policy.ts'
+import type { ConnectionsConfig } from './fields-connections.ts'
 import type { PortRange } from './parsers.ts'
 import type { Role } from './roles.ts'
 import type { BrokerTarget, RedisTarget } from './urls.ts'
@@ -56,6 +57,7 @@ export interface Config {
     /** Whole time of one attempt. */
     readonly jobTimeoutMs: number
   }
+  readonly connections: ConnectionsConfig
   /** Where targets may lie; see the settings of the same names. */
   readonly egress: {
     readonly allowNets: readonly string[]

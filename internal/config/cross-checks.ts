@@ -54,12 +54,23 @@ export const crossChecks: readonly CrossCheck[] = [
     advice: (_, targets) => `${targets.builtIn.join(', ')} needs APP_ROLE=all`,
   },
   {
+    rule: '`ENCRYPTION_KEY_PREVIOUS` is only set beside `ENCRYPTION_KEY`, and is another key.',
+    about: (r) => [r.encryptionKeyPrevious, r.encryptionKey],
+    isMet: (r) => isRotation(r.encryptionKey.value, r.encryptionKeyPrevious.value),
+    advice: () => 'the previous key stands beside a new one',
+  },
+  {
     rule: '`FAILPOINTS` is not set where `NODE_ENV=production`: it breaks the process on purpose.',
     about: (r) => [r.failpoints, r.nodeEnv],
     isMet: (r) => (r.failpoints.value ?? []).length === 0 || r.nodeEnv.value !== 'production',
     advice: () => 'failpoints are for tests, never for production',
   },
 ]
+
+function isRotation(current: Uint8Array | null, previous: Uint8Array | null): boolean {
+  if (previous === null) return true
+  return current !== null && Buffer.compare(current, previous) !== 0
+}
 
 export function checkTogether(r: Readings, targets: Targets): readonly string[] {
   return crossChecks

@@ -14,6 +14,7 @@ export function describeConfig(config: Config): Readonly<Record<string, string>>
     broker: broker.kind === 'memory' ? 'memory' : maskUrl(broker.url, 'url'),
     redis: redis.kind === 'memory' ? 'memory' : maskUrl(redis.url, 'url'),
     provider: config.webhookUrl === null ? 'built-in sink' : maskUrl(config.webhookUrl, 'origin'),
+    connections: describeConnections(config.connections),
     egress: describeEgress(config.egress),
     access: http.apiKey === null ? 'open' : 'by key',
     cors: http.corsOrigins.length === 0 ? 'closed' : http.corsOrigins.join(','),
@@ -25,6 +26,13 @@ export function describeConfig(config: Config): Readonly<Record<string, string>>
     keep: `notifications ${formatDurationMs(config.notificationTtlMs)}, keys ${describeKeyTtl(config.idempotencyTtlSeconds)}`,
     stop: formatDurationMs(config.shutdownTimeoutMs),
   }
+}
+
+function describeConnections({ encryptionKey, connectorsDir, connectionsFile }: Config['connections']): string {
+  const parts = [encryptionKey === null ? 'no key for secrets' : 'secrets sealed']
+  if (connectorsDir !== null) parts.push(`own connectors ${connectorsDir}`)
+  if (connectionsFile !== null) parts.push(`file ${connectionsFile}`)
+  return parts.join(', ')
 }
 
 function describeEgress({ allowNets, plainHttp, proxyUrl }: Config['egress']): string {

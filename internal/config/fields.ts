@@ -1,5 +1,6 @@
 import { failpoints } from './failpoints.ts'
 import { type Field, openSetting, setting } from './field.ts'
+import { connectionFields } from './fields-connections.ts'
 import { channelRates, dispatchFields } from './fields-dispatch.ts'
 import { egressFields } from './fields-egress.ts'
 import { processFields } from './fields-process.ts'
@@ -69,7 +70,15 @@ const compose = {
 }
 
 /** Every setting but the rates of single channels, which are a list of their own. */
-export const fields = { ...processFields, ...dispatchFields, ...egressFields, ...database, ...tests, ...compose }
+export const fields = {
+  ...processFields,
+  ...dispatchFields,
+  ...connectionFields,
+  ...egressFields,
+  ...database,
+  ...tests,
+  ...compose,
+}
 
 /** Every setting there is; the documentation orders them by group. */
 export const allFields: readonly Field[] = [...Object.values(fields), ...channelRates.map(({ field }) => field)]

@@ -1,5 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
+import { byChannel } from '../domain/notification.ts'
 import { crossChecks } from './cross-checks.ts'
 import { describeConfig } from './describe.ts'
 import { namesOf } from './field.ts'
@@ -44,8 +45,8 @@ describe('loadConfig', () => {
       http: { host: '0.0.0.0', port: 8080, apiKey: null, corsOrigins: [] },
       log: { level: 'info', format: 'auto' },
       limits: {
-        send: { SMS: limit, EMAIL: limit, PUSH: limit },
-        release: { SMS: release, EMAIL: release, PUSH: release },
+        send: byChannel(() => limit),
+        release: byChannel(() => release),
       },
       worker: { concurrencyPerChannel: 16, shortcut: true, jobTimeoutMs: 10_000 },
       scan: { intervalMs: 5_000, limit: 100 },
@@ -56,6 +57,7 @@ describe('loadConfig', () => {
       brokerConsumerTimeoutMs: 1_800_000,
       shutdownTimeoutMs: 25_000,
       startupTimeoutMs: 60_000,
+      connections: { encryptionKey: null, encryptionKeyPrevious: null, connectorsDir: null, connectionsFile: null },
       egress: {
         allowNets: [],
         denyNets: [],
@@ -135,13 +137,20 @@ describe('loadConfig', () => {
       RATE_LIMIT_PER_SEC: '5',
       RATE_LIMIT_EMAIL_PER_SEC: '250',
       RATE_LIMIT_PUSH_PER_SEC: '0',
+      RATE_LIMIT_CHAT_PER_SEC: '1',
     })
     expect(limits).toEqual({
-      send: { SMS: { perSecond: 5, burst: 1 }, EMAIL: { perSecond: 250, burst: 25 }, PUSH: { perSecond: 0, burst: 1 } },
+      send: {
+        ...byChannel(() => ({ perSecond: 5, burst: 1 })),
+        EMAIL: { perSecond: 250, burst: 25 },
+        PUSH: { perSecond: 0, burst: 1 },
+        CHAT: { perSecond: 1, burst: 1 },
+      },
       release: {
-        SMS: { perSecond: 5, burst: 5 },
+        ...byChannel(() => ({ perSecond: 5, burst: 5 })),
         EMAIL: { perSecond: 250, burst: 250 },
         PUSH: { perSecond: 0, burst: 1 },
+        CHAT: { perSecond: 1, burst: 1 },
       },
     })
     expect(loadConfig({ ...servers, RATE_LIMIT_BURST: '3' }).limits.send.SMS).toEqual({ perSecond: 100, burst: 3 })
@@ -254,7 +263,7 @@ describe('settings that must fit each other', () => {
 
   it('does not report a broken setting a second time', () => {
     expect(problemsOf({ ...servers, JOB_TIMEOUT: 'x', SHUTDOWN_TIMEOUT: '1s' })).toHaveLength(1)
-    expect(crossChecks).toHaveLength(6)
+    expect(crossChecks).toHaveLength(7)
   })
 
   it('warns of what is allowed but rarely meant', () => {
@@ -337,7 +346,8 @@ describe('describeConfig', () => {
       redis: 'redis://cache',
       provider: 'https://hooks.example/…',
       access: 'by key',
-      rates: 'SMS unlimited, EMAIL 100/s burst 10, PUSH 100/s burst 10',
+      rates:
+        'SMS unlimited, EMAIL 100/s burst 10, PUSH 100/s burst 10, WEBHOOK 100/s burst 10, CHAT 100/s burst 10, INCIDENT 100/s burst 10',
       attempt: '10s, lease 1m',
     })
     expect(describeConfig(loadConfig({ EMBEDDED: '1' }))).toMatchObject({

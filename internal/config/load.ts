@@ -1,4 +1,4 @@
-import type { Channel } from '../domain/notification.ts'
+import { byChannel, type Channel } from '../domain/notification.ts'
 import { maxJitterMsDefault } from '../domain/retry-policy.ts'
 import type { ChannelLimit, Config, DatabaseConfig } from './config.ts'
 import { checkTogether, leaseMarginMs, leaseMsDefault, warnTogether } from './cross-checks.ts'
@@ -55,6 +55,12 @@ export function loadConfig(environment: Environment): Config {
       plainHttp: r.egressHttp.value,
       proxyUrl: r.egressProxy.value,
     },
+    connections: {
+      encryptionKey: r.encryptionKey.value,
+      encryptionKeyPrevious: r.encryptionKeyPrevious.value,
+      connectorsDir: r.connectorsDir.value,
+      connectionsFile: r.connectionsFile.value,
+    },
     ...pacing(r),
     ...times(r),
     production: r.nodeEnv.value === 'production',
@@ -89,10 +95,7 @@ function pacing(r: Readings): Pick<Config, 'limits' | 'worker' | 'scan' | 'retry
     return { perSecond, burst: Math.max(1, perSecond) }
   }
   return {
-    limits: {
-      send: { SMS: send('SMS'), EMAIL: send('EMAIL'), PUSH: send('PUSH') },
-      release: { SMS: release('SMS'), EMAIL: release('EMAIL'), PUSH: release('PUSH') },
-    },
+    limits: { send: byChannel(send), release: byChannel(release) },
     worker: {
       concurrencyPerChannel: r.concurrency.value,
       shortcut: r.shortcut.value,

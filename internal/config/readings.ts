@@ -1,5 +1,6 @@
 import type { Channel } from '../domain/notification.ts'
 import { fields } from './fields.ts'
+import { readConnectionFields } from './fields-connections.ts'
 import { channelRates } from './fields-dispatch.ts'
 import type { Reading, SettingsReader } from './reader.ts'
 
@@ -32,6 +33,7 @@ export function readAll(from: SettingsReader) {
     egressPorts: from.read(fields.egressPorts),
     egressHttp: from.read(fields.egressHttp),
     egressProxy: from.readOpen(fields.egressProxy),
+    ...readConnectionFields(from),
     ratePerSecond: from.read(fields.ratePerSecond),
     rateBurst: from.readOpen(fields.rateBurst),
     channelRates: new Map<Channel, Reading<number | null>>(

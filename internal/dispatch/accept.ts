@@ -174,6 +174,7 @@ async function toAccepted(
 /** The resource of a row that was just stored, without reading it back. */
 function toNotification(item: NewNotification, stored: AcceptedItem): Notification {
   const { channel, priority, batchId, correlationId, idempotencyKey, recipient, content } = item
+  const { title, html, data, provider, tags, metadata } = item
   return {
     id: stored.id,
     channel,
@@ -183,6 +184,10 @@ function toNotification(item: NewNotification, stored: AcceptedItem): Notificati
     idempotencyKey,
     recipient,
     content,
+    title,
+    html,
+    data,
+    provider,
     status: stored.status,
     providerMessageId: null,
     attemptCount: 0,
@@ -194,8 +199,8 @@ function toNotification(item: NewNotification, stored: AcceptedItem): Notificati
     expiresAt: stored.expiresAt,
     createdAt: stored.createdAt,
     updatedAt: stored.createdAt,
-    tags: item.tags,
-    metadata: item.metadata,
+    tags,
+    metadata,
     lastError: null,
   }
 }

@@ -35,6 +35,9 @@ const boundsOf = {
   SMS: { ready: 'ready_sms', unsettled: 'unsettled_sms' },
   EMAIL: { ready: 'ready_email', unsettled: 'unsettled_email' },
   PUSH: { ready: 'ready_push', unsettled: 'unsettled_push' },
+  WEBHOOK: { ready: 'ready_webhook', unsettled: 'unsettled_webhook' },
+  CHAT: { ready: 'ready_chat', unsettled: 'unsettled_chat' },
+  INCIDENT: { ready: 'ready_incident', unsettled: 'unsettled_incident' },
 } as const satisfies Record<Channel, Readonly<Record<'ready' | 'unsettled', Bound>>>
 
 /** Claims under way at once: meanwhile slots become free and references arrive for the next, larger one. */
@@ -271,8 +274,9 @@ export class ChannelWorker {
       freeSlot()
       this.#pump()
     }
+    const onUnsent = () => this.#permits.putBack(1)
     try {
-      await this.#deps.deliver(claimed, { leaseEndsAtMs, stopping: this.#quiet, onSent })
+      await this.#deps.deliver(claimed, { leaseEndsAtMs, stopping: this.#quiet, onSent, onUnsent })
     } finally {
       freeSlot()
       this.#unsettled--

@@ -1,4 +1,4 @@
-import type { Channel } from '../domain/notification.ts'
+import { byChannel, type Channel } from '../domain/notification.ts'
 import type { Limit, Limits, RateLimiter } from '../port/rate-limiter.ts'
 
 /** A limiter of this process alone, whose limits can be changed without emptying or filling its buckets. */
@@ -48,5 +48,5 @@ function shareEach(of: Readonly<Record<Channel, Limit>>, replicas: number): Read
     perSecond: perSecond / replicas,
     burst: Math.max(1, Math.floor(burst / replicas)),
   })
-  return { SMS: share(of.SMS), EMAIL: share(of.EMAIL), PUSH: share(of.PUSH) }
+  return byChannel((channel) => share(of[channel]))
 }

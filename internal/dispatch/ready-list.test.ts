@@ -2,6 +2,7 @@ import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import { describe, expect, it } from 'vitest'
 import { anId } from '../testkit/builders.ts'
+import { settle } from '../testkit/manual-clock.ts'
 import { OpenEnvelope, ReadyList } from './ready-list.ts'
 
 setFlagsFromString('--expose-gc')
@@ -25,7 +26,7 @@ describe('the list of references that wait for a slot', () => {
     for (let count = 0; count < 10; count++) fill()
     expect(list.take(10)).toHaveLength(10)
     expect(list.size).toBe(0)
-    await new Promise((resolve) => setTimeout(resolve)) // a WeakRef keeps its target for the turn in which it was made
+    await settle() // a WeakRef keeps its target for the turn in which it was made
     if (typeof collect !== 'function') throw new Error('the collector cannot be called')
     Reflect.apply(collect, undefined, [])
     expect(seen.filter((one) => one.deref() !== undefined)).toEqual([])

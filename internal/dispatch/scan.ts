@@ -1,5 +1,5 @@
 import { messageOf } from '../domain/errors.ts'
-import { type Channel, channels, type Lane, lanes, type Priority } from '../domain/notification.ts'
+import { byChannel, type Channel, channels, type Lane, lanes, type Priority } from '../domain/notification.ts'
 import { orphanBackoffMs } from '../domain/protocol.ts'
 import type { Clock } from '../port/clock.ts'
 import type { LaneCount, NotificationStore, Orphan, ReleasedRow } from '../port/notification-store.ts'
@@ -68,7 +68,7 @@ const standInPauseMs = 1_000
  */
 export function makeScan(deps: ScanDeps, settings: ScanSettings): Scan {
   // Kept over the passes: a pass with two permits must not begin with HIGH each time.
-  const turns = { SMS: new FairShare(), EMAIL: new FairShare(), PUSH: new FairShare() } satisfies Turns
+  const turns: Turns = byChannel(() => new FairShare())
   const release = makeLoop(deps, async () => {
     if (!deps.mayRelease()) return Math.min(standInPauseMs, settings.intervalMs)
     return releasePass(deps, settings, turns)

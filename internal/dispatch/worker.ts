@@ -1,4 +1,4 @@
-import { type Channel, channels, priorities } from '../domain/notification.ts'
+import { byChannel, channels, priorities } from '../domain/notification.ts'
 import { envelopeRefsMax } from '../domain/protocol.ts'
 import type { Broker, Consumption, Envelope } from '../port/broker.ts'
 import { ChannelWorker, type ChannelWorkerDeps, type ChannelWorkerSettings } from './channel-worker.ts'
@@ -28,11 +28,7 @@ export function makeWorker(
 ): Worker {
   const prefetch = prefetchFor(given.concurrency)
   const settings = { ...given, readyMax: waysIn * priorities.length * prefetch * envelopeRefsMax }
-  const workers: Readonly<Record<Channel, ChannelWorker>> = {
-    SMS: new ChannelWorker('SMS', deps, settings),
-    EMAIL: new ChannelWorker('EMAIL', deps, settings),
-    PUSH: new ChannelWorker('PUSH', deps, settings),
-  }
+  const workers = byChannel((channel) => new ChannelWorker(channel, deps, settings))
   let consumption: Consumption | null = null
 
   async function start(): Promise<void> {

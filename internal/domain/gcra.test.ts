@@ -1,6 +1,6 @@
 import * as fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { gcraRule, takePermits } from './gcra.ts'
+import { costMax, gcraRule, takeAllPermits, takePermits } from './gcra.ts'
 
 interface Grant {
   readonly atUs: number
@@ -107,5 +107,56 @@ describe('gcra', () => {
 
   it('has no rule for a limit that is off', () => {
     expect(() => gcraRule({ perSecond: 0, burst: 1 })).toThrow(RangeError)
+  })
+})
+
+describe('all or nothing', () => {
+  const costs = fc.array(
+    fc.record({ pauseUs: fc.oneof(fc.constant(0), fc.nat(2_000_000)), cost: fc.integer({ min: 1, max: 12 }) }),
+    { maxLength: 60 },
+  )
+
+  it('never grants more than rate × T + burst in any window, or one message more expensive than the burst', () => {
+    fc.assert(
+      fc.property(limits, costs, (limit, steps) => {
+        const rule = gcraRule(limit)
+        const grants: Grant[] = []
+        let nowUs = 1_700_000_000_000_000
+        let tatUs: number | null = null
+        for (const { pauseUs, cost } of steps) {
+          nowUs += pauseUs
+          const take = takeAllPermits(rule, tatUs, nowUs, cost)
+          tatUs = take.tatUs
+          if (take.waitUs === 0) grants.push({ atUs: nowUs, count: cost })
+        }
+        const most = Math.max(rule.burst, ...grants.map(({ count }) => count))
+        for (const [first, from] of grants.entries()) {
+          let total = 0
+          for (const to of grants.slice(first)) {
+            total += to.count
+            expect(total).toBeLessThanOrEqual((to.atUs - from.atUs) / rule.intervalUs + most)
+          }
+        }
+      }),
+    )
+  })
+
+  it('grants after the wait it told, and not a microsecond earlier', () => {
+    fc.assert(
+      fc.property(limits, fc.integer({ min: 1, max: 12 }), fc.integer({ min: 1, max: 12 }), (limit, first, second) => {
+        const rule = gcraRule(limit)
+        const { tatUs } = takeAllPermits(rule, null, 1_000, first)
+        const { waitUs } = takeAllPermits(rule, tatUs, 1_000, second)
+        expect(takeAllPermits(rule, tatUs, 1_000 + waitUs, second).waitUs).toBe(0)
+        if (waitUs > 0) expect(takeAllPermits(rule, tatUs, 1_000 + waitUs - 1, second).waitUs).toBe(1)
+      }),
+    )
+  })
+
+  it('takes nothing for what it refuses, and is not blocked for long by a clock set back', () => {
+    const rule = gcraRule({ perSecond: 1, burst: 1 })
+    const taken = takeAllPermits(rule, null, 5_000_000, 1)
+    expect(takeAllPermits(rule, taken.tatUs, 5_000_000, 1)).toEqual({ waitUs: 1_000_000, tatUs: taken.tatUs })
+    expect(takeAllPermits(rule, 9_000_000_000, 0, 1).waitUs).toBeLessThanOrEqual(costMax * 1_000_000)
   })
 })

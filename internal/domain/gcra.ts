@@ -42,3 +42,24 @@ export function takePermits(rule: GcraRule, tatUs: number | null, nowUs: number,
   const retryAfterUs = granted < wanted ? Math.max(0, endUs + rule.intervalUs - nowUs - windowUs) : 0
   return { granted, tatUs: endUs, retryAfterUs }
 }
+
+/** Most permits that one take of {@link takeAllPermits} may cost; what costs more is counted as this. */
+export const costMax = 100
+
+/**
+ * Takes `cost` permits at `nowUs`, or none and says how long to wait. More than the burst is granted once the bucket is
+ * full, and paid off afterwards: so a long message passes a bucket whose burst is smaller than what it costs.
+ * @param tatUs as in {@link takePermits}; what such a message left to be paid off is kept.
+ */
+export function takeAllPermits(
+  rule: GcraRule,
+  tatUs: number | null,
+  nowUs: number,
+  cost: number,
+): { readonly waitUs: number; readonly tatUs: number } {
+  const windowUs = rule.intervalUs * rule.burst
+  const costUs = rule.intervalUs * Math.min(Math.max(cost, 1), costMax)
+  const startUs = Math.min(Math.max(tatUs ?? nowUs, nowUs), nowUs + Math.max(windowUs, rule.intervalUs * costMax))
+  const waitUs = Math.max(0, startUs + costUs - nowUs - Math.max(windowUs, costUs))
+  return waitUs > 0 ? { waitUs, tatUs: startUs } : { waitUs, tatUs: startUs + costUs }
+}

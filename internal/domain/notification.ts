@@ -1,6 +1,6 @@
 /** What a notification is, from the request that creates it to the resource that clients read. */
 
-export const channels = ['SMS', 'EMAIL', 'PUSH'] as const
+export const channels = ['SMS', 'EMAIL', 'PUSH', 'WEBHOOK', 'CHAT', 'INCIDENT'] as const
 export type Channel = (typeof channels)[number]
 
 /** In the order in which waiting work is served. */
@@ -23,6 +23,18 @@ export interface Lane {
   readonly priority: Priority
 }
 
+/** One value for each channel. */
+export function byChannel<T>(make: (channel: Channel) => T): Readonly<Record<Channel, T>> {
+  return {
+    SMS: make('SMS'),
+    EMAIL: make('EMAIL'),
+    PUSH: make('PUSH'),
+    WEBHOOK: make('WEBHOOK'),
+    CHAT: make('CHAT'),
+    INCIDENT: make('INCIDENT'),
+  }
+}
+
 export const lanes: readonly Lane[] = channels.flatMap((channel) =>
   priorities.map((priority) => ({ channel, priority })),
 )
@@ -32,9 +44,43 @@ export interface JsonObject {
   readonly [key: string]: JsonValue
 }
 
-/** Longest `content` per channel, in Unicode code points (limits of the source system). */
-export const contentMax = { SMS: 160, PUSH: 240, EMAIL: 10_000 } as const satisfies Record<Channel, number>
-export const recipientMax = 320
+/**
+ * Longest `content` per channel, in Unicode code points. SMS, EMAIL and PUSH: limits of the source system. CHAT: what
+ * the strictest chat connectors still carry whole, ten parts of 2,000 UTF-16 units, each cut in its second half, or
+ * 28,000 bytes of JSON. INCIDENT: the summary of an alert. WEBHOOK: the receiver is the operator's own.
+ */
+export const contentMax = {
+  SMS: 160,
+  EMAIL: 10_000,
+  PUSH: 240,
+  WEBHOOK: 65_536,
+  CHAT: 10_000,
+  INCIDENT: 1_024,
+} as const satisfies Record<Channel, number>
+/**
+ * Longest `recipient` per channel, in bytes of UTF-8. It is a key of an index, whose entries PostgreSQL refuses above
+ * some 2,700 bytes; tokens of push services are below 1,000.
+ */
+export const recipientBytesMax = {
+  SMS: 320,
+  EMAIL: 320,
+  PUSH: 2_048,
+  WEBHOOK: 2_048,
+  CHAT: 2_048,
+  INCIDENT: 2_048,
+} as const satisfies Record<Channel, number>
+export const titleMax = 255
+/** Mail readers cut longer ones off (Gmail at 102 kB). */
+export const htmlBytesMax = 100_000
+/** Longest `data` per channel, in bytes of JSON; null = it takes none. Push services count title and content too. */
+export const dataBytesMax = {
+  SMS: null,
+  EMAIL: null,
+  PUSH: 4_096,
+  WEBHOOK: 65_536,
+  CHAT: 65_536,
+  INCIDENT: 65_536,
+} as const satisfies Record<Channel, number | null>
 export const idempotencyKeyMax = 255
 export const correlationIdMax = 128
 export const maxRetriesMax = 100
@@ -57,6 +103,13 @@ export interface NewNotification extends Lane {
   readonly bodyHash: string | null
   readonly recipient: string
   readonly content: string
+  readonly title: string | null
+  /** The content as HTML, beside the plain one. */
+  readonly html: string | null
+  /** What the target's own format takes besides the texts. */
+  readonly data: JsonObject | null
+  /** The one connection that may send it; null = as the routes say. */
+  readonly provider: string | null
   /** When to send; null or past = now. The database's clock decides which. */
   readonly scheduledAt: Date | null
   /** When to give up; null = the default time to live after the due time. */
@@ -77,6 +130,10 @@ export interface Notification extends Lane {
   readonly idempotencyKey: string | null
   readonly recipient: string
   readonly content: string
+  readonly title: string | null
+  readonly html: string | null
+  readonly data: JsonObject | null
+  readonly provider: string | null
   readonly status: Status
   readonly providerMessageId: string | null
   /** Attempts begun, over all generations; the first try counts. */
@@ -98,11 +155,24 @@ export interface Notification extends Lane {
 /** What two requests under one idempotency key must agree on. Field order is fixed: the hash depends on it. */
 export type IdempotentFields = Pick<
   NewNotification,
-  'channel' | 'recipient' | 'content' | 'priority' | 'scheduledAt' | 'maxRetries'
+  | 'channel'
+  | 'recipient'
+  | 'content'
+  | 'priority'
+  | 'scheduledAt'
+  | 'maxRetries'
+  | 'title'
+  | 'html'
+  | 'data'
+  | 'provider'
 >
 
-/** Canonical text of a request's meaning, after trim and defaults; its hash decides "same body". */
+/**
+ * Canonical text of a request's meaning, after trim and defaults; its hash decides "same body". What was added later
+ * stands at the end and only where it is set: the hashes of keys that are remembered stay what they were.
+ */
 export function idempotentBody(n: IdempotentFields): string {
+  const laterFields = [n.title, n.html, n.data === null ? null : canonicalJson(n.data), n.provider]
   return JSON.stringify([
     n.channel,
     n.recipient,
@@ -110,5 +180,15 @@ export function idempotentBody(n: IdempotentFields): string {
     n.priority,
     n.scheduledAt === null ? null : n.scheduledAt.toISOString(),
     n.maxRetries,
+    ...(laterFields.every((value) => value === null) ? [] : laterFields),
   ])
+}
+
+/** JSON with the keys of every object in order: two objects that say the same have the same text. */
+function canonicalJson(value: JsonObject): string {
+  return JSON.stringify(value, (_key, one: unknown) =>
+    typeof one === 'object' && one !== null && !Array.isArray(one)
+      ? Object.fromEntries(Object.entries(one).sort(([a], [b]) => (a < b ? -1 : 1)))
+      : one,
+  )
 }

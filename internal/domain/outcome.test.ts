@@ -7,6 +7,8 @@ const policy = { baseDelayMs: 1_000, maxDelayMs: 60_000, maxJitterMs: 250 }
 const answer = { statusCode: 503, responseExcerpt: null, code: 'http_503', message: 'unavailable' }
 const transient: SendResult = { kind: 'transient', retryAfterMs: null, ...answer }
 const unknown: SendResult = { kind: 'unknown', ...answer }
+const config: SendResult = { kind: 'config', ...answer }
+const quota = (retryAfterMs: number | null): SendResult => ({ kind: 'quota_exhausted', retryAfterMs, ...answer })
 const limited = (retryAfterMs: number | null): SendResult => ({ kind: 'rate_limited', retryAfterMs, ...answer })
 
 /** A fresh generation: attempt k of n, of which `limits` burned nothing. */
@@ -108,7 +110,43 @@ describe('outcome', () => {
     )
   })
 
+  it('a spent account and a wrong connection burn no budget', () => {
+    fc.assert(
+      fc.property(anyBudget, fc.constantFrom(quota(5_000_000), quota(null), config), (budget, result) => {
+        expect(decideOutcome(budget, result, policy, () => 0)).toMatchObject({ kind: 'retry', burnsBudget: false })
+      }),
+    )
+    const budget = { attempt: 1, maxAttempts: 1, maxRetries: 1 }
+    const after = (result: SendResult) => decideOutcome(budget, result, policy, () => 0)
+    expect(after(quota(5_000_000))).toMatchObject({ afterMs: 5_000_000 })
+    expect(after(quota(900_000_000))).toMatchObject({ afterMs: 86_400_000 })
+    expect(after(quota(null))).toMatchObject({ afterMs: 900_000 })
+    expect(after(config)).toMatchObject({ afterMs: 60_000 })
+  })
+
+  it('what only one connection waits for is not waited for when another can take it, but the back-off is', () => {
+    const budget = { attempt: 2, maxAttempts: 5, maxRetries: 5 }
+    const elsewhere = (result: SendResult) => decideOutcome(budget, result, policy, () => 0, true)
+    for (const result of [limited(7_000), quota(7_000), config]) expect(elsewhere(result)).toMatchObject({ afterMs: 0 })
+    expect(elsewhere({ ...transient, retryAfterMs: 7_000 })).toMatchObject({ afterMs: 2_000, burnsBudget: true })
+  })
+
+  it('an unknown outcome is parked where a repeat could not be dropped, whatever budget is left', () => {
+    fc.assert(
+      fc.property(anyBudget, fc.boolean(), (budget, elsewhere) => {
+        const decision = decideOutcome(budget, { ...unknown, repeatable: false }, policy, () => 0, elsewhere)
+        expect(decision).toEqual({ kind: 'failed', reason: 'parked' })
+      }),
+    )
+  })
+
   it('the attempt log says what the provider said', () => {
-    expect([transient, unknown, limited(null)].map(attemptOutcome)).toEqual(['transient', 'unknown', 'rate_limited'])
+    expect([transient, unknown, limited(null), quota(null), config].map(attemptOutcome)).toEqual([
+      'transient',
+      'unknown',
+      'rate_limited',
+      'quota_exhausted',
+      'config',
+    ])
   })
 })

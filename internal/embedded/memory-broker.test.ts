@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import type { Lane } from '../domain/notification.ts'
+import { type Lane, lanes } from '../domain/notification.ts'
 import { lookAgainMs } from '../domain/protocol.ts'
 import type { Delivery, Reference } from '../port/broker.ts'
 import { brokerConformance, refs } from '../port/conformance/broker.suite.ts'
@@ -74,7 +74,7 @@ describe('MemoryBroker', () => {
     const publish = (priority: Lane['priority'] = 'NORMAL') =>
       broker.publish({ lane: { ...lane, priority }, refs: refs(1) })
     expect([await publish(), await publish(), await publish()]).toEqual(['confirmed', 'confirmed', 'unconfirmed'])
-    expect([said.unconfirmed, said.refused, said.bound]).toEqual([1, 1, { inUse: 2, limit: 18 }])
+    expect([said.unconfirmed, said.refused, said.bound]).toEqual([1, 1, { inUse: 2, limit: lanes.length * 2 }])
     expect(await publish('HIGH')).toBe('confirmed')
     await clock.advance(lookAgainMs)
     expect(await publish()).toBe('confirmed')
@@ -119,7 +119,7 @@ describe('MemoryBroker', () => {
 
   it('hands back at its stop what waits and what workers gave back, once', async () => {
     const left: Reference[] = []
-    const { broker, taken, consume } = await setup({ handBack: async (refs) => void left.push(...refs) })
+    const { broker, taken, consume } = await setup({ handBack: async (given) => void left.push(...given) })
     const consumption = consume(1)
     const [first, second] = [refs(1), refs(2)]
     await broker.publish({ lane, refs: first })

@@ -1,5 +1,5 @@
 import type { FailpointName } from '../domain/failpoint.ts'
-import type { Claimed, NotificationStore, Settlement } from '../port/notification-store.ts'
+import type { Claimed, NotificationStore, Settlement, UnbegunClaim } from '../port/notification-store.ts'
 import type { Failpoints } from './failpoints.ts'
 
 /**
@@ -27,7 +27,7 @@ export function failingStore(store: NotificationStore, failpoints: Failpoints): 
       return store.defer(refs)
     },
     release: async (claims) => {
-      await failpoints.passStatement('release.before', contentsOf(claims))
+      await failpoints.passStatement('release.before', contentsOfAll(claims))
       return store.release(claims)
     },
     releaseDue: (counts) => around('scan', () => store.releaseDue(counts)),
@@ -80,6 +80,6 @@ function contentsOf(claims: readonly Claimed[]): readonly string[] {
   return claims.map((claimed) => claimed.content)
 }
 
-function contentsOfAll(settlements: readonly Settlement[]): readonly string[] {
-  return settlements.map(({ claimed }) => claimed.content)
+function contentsOfAll(ended: readonly (Settlement | UnbegunClaim)[]): readonly string[] {
+  return ended.map(({ claimed }) => claimed.content)
 }

@@ -3,6 +3,7 @@ import type { StatusCount } from '../domain/batch.ts'
 import type {
   Channel,
   FailureReason,
+  JsonObject,
   Lane,
   NewNotification,
   Notification,
@@ -43,8 +44,24 @@ export interface Claimed extends Lane {
   readonly correlationId: string
   readonly recipient: string
   readonly content: string
+  readonly title: string | null
+  /** The content as HTML, beside the plain one. */
+  readonly html: string | null
+  /** What the target's own format takes besides the texts. */
+  readonly data: JsonObject | null
+  readonly tags: readonly string[]
+  readonly metadata: JsonObject | null
+  /** The one connection that may send it; null = as the routes say. */
+  readonly provider: string | null
+  readonly createdAt: Date
   readonly traceparent: string | null
   readonly generation: number
+  /** Connections of this generation's earlier attempts, oldest first, once for each attempt that went over one. */
+  readonly tried: readonly string[]
+  /** Connections over which this generation may have arrived, oldest first; null in it: nobody can tell over which. */
+  readonly unknownOver: readonly (string | null)[]
+  /** Milliseconds since it was first due; null after a replay, which gave it a time to live of its own. */
+  readonly dueForMs: number | null
   /** 1-based number of this attempt, over all generations. */
   readonly attempt: number
   /** Last allowed attempt number. */
@@ -57,9 +74,21 @@ export interface Claimed extends Lane {
   readonly waitedMs: number | null
 }
 
+/** What an attempt went over, when it was a connection. */
+export interface AttemptVia {
+  readonly connection: string
+  /** `<connector id>@<version>`. */
+  readonly connector: string
+  /** The connector's rule that read the answer; null for a default. */
+  readonly rule: string | null
+}
+
 export interface Settlement {
   readonly claimed: Claimed
-  readonly provider: string
+  /** Null when it ended without a try. */
+  readonly provider: string | null
+  /** Absent for the plain webhook. */
+  readonly via?: AttemptVia
   readonly result: SendResult
   readonly decision: Decision
   readonly durationMs: number
@@ -91,6 +120,13 @@ export interface Orphan extends Lane {
 }
 
 export interface DeferredReference extends Reference {
+  readonly delayMs: number
+}
+
+/** A claim whose send was not begun. */
+export interface UnbegunClaim {
+  readonly claimed: Claimed
+  /** When it is due again. */
   readonly delayMs: number
 }
 
@@ -177,7 +213,7 @@ export interface NotificationStore {
   defer(refs: readonly DeferredReference[]): Promise<readonly NotificationId[]>
 
   /** Gives back claims whose send was not begun: the attempt is taken back. Returns the ids given back. */
-  release(claims: readonly Claimed[]): Promise<readonly NotificationId[]>
+  release(claims: readonly UnbegunClaim[]): Promise<readonly NotificationId[]>
 
   cancel(tenant: string, id: NotificationId): Promise<CancelResult>
 

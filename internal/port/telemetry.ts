@@ -32,10 +32,16 @@ export const bounds = [
   'ready_sms',
   'ready_email',
   'ready_push',
+  'ready_webhook',
+  'ready_chat',
+  'ready_incident',
   /** Claimed and not settled. */
   'unsettled_sms',
   'unsettled_email',
   'unsettled_push',
+  'unsettled_webhook',
+  'unsettled_chat',
+  'unsettled_incident',
   /** Bytes of log lines that a slow reader leaves waiting. */
   'log_bytes',
 ] as const

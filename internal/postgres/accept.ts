@@ -42,9 +42,10 @@ WITH i AS MATERIALIZED (
   SELECT t.*, GREATEST(t.scheduled, now()) AS due_first
   FROM unnest($1::int[], $2::int[], $3::uuid[], $4::text[], $5::text[], $6::smallint[], $7::text[], $8::text[],
               $9::timestamptz[], $10::timestamptz[], $11::int[], $12::uuid[], $13::text[], $14::text[], $15::text[],
-              $16::text[], $17::text[], $18::text[])
+              $16::text[], $17::text[], $18::text[], $19::text[], $20::text[], $21::text[], $22::text[])
     WITH ORDINALITY AS t(request, items, id, tenant, channel, priority, key, hash, scheduled, expires, max_retries,
-                         batch_id, correlation_id, recipient, content, tags, metadata, traceparent, ord)),
+                         batch_id, correlation_id, recipient, content, title, html, data, provider, tags, metadata,
+                         traceparent, ord)),
 known AS MATERIALIZED (
   SELECT i.ord, i.request FROM i JOIN idempotency t ON t.tenant = i.tenant AND t.key = i.key
   WHERE t.expires_at > now() AND t.body_hash <> i.hash),
@@ -55,7 +56,7 @@ f AS (
 k AS (
   INSERT INTO idempotency AS t (tenant, key, body_hash, notification_id, expires_at)
   SELECT tenant, key, hash, id,
-         CASE WHEN $19::float8 = 0 THEN 'infinity' ELSE now() + $19::float8 * interval '1 s' END
+         CASE WHEN $23::float8 = 0 THEN 'infinity' ELSE now() + $23::float8 * interval '1 s' END
   FROM f ORDER BY tenant, key
   ON CONFLICT (tenant, key) DO UPDATE SET
     body_hash = CASE WHEN t.expires_at <= now() THEN excluded.body_hash ELSE t.body_hash END,
@@ -70,7 +71,7 @@ r AS MATERIALIZED (
          WHEN k.notification_id <> i.id THEN 'duplicate'
          ELSE 'created' END AS outcome,
     CASE WHEN i.scheduled > now() THEN 'ACCEPTED' ELSE 'QUEUED' END AS status,
-    COALESCE(i.expires, i.due_first + $20::float8 * interval '1 ms') AS ends
+    COALESCE(i.expires, i.due_first + $24::float8 * interval '1 ms') AS ends
   FROM i LEFT JOIN k ON k.tenant = i.tenant AND k.key = i.key),
 w AS MATERIALIZED (
   SELECT r.*, ${dueOf('r')} AS due FROM r),
@@ -80,10 +81,10 @@ n AS (
   SELECT id, tenant, channel, priority, status, max_retries, due, due_first, ends, now(), now() FROM w WHERE outcome = 'created'
   ON CONFLICT (id) DO NOTHING),
 p AS (
-  INSERT INTO payloads (id, tenant, batch_id, correlation_id, idempotency_key, recipient, content, tags, metadata,
-                        traceparent, scheduled_at, max_retries, created_at)
-  SELECT id, tenant, batch_id, correlation_id, key, recipient, content, tags::text[], metadata::jsonb,
-         traceparent, scheduled, max_retries, now() FROM w WHERE outcome = 'created'
+  INSERT INTO payloads (id, tenant, batch_id, correlation_id, idempotency_key, recipient, content, title, html, data,
+                        provider, tags, metadata, traceparent, scheduled_at, max_retries, created_at)
+  SELECT id, tenant, batch_id, correlation_id, key, recipient, content, title, html, data::jsonb, provider,
+         tags::text[], metadata::jsonb, traceparent, scheduled, max_retries, now() FROM w WHERE outcome = 'created'
   ON CONFLICT (id) DO NOTHING)
 SELECT stored_id AS id, outcome, now()::timestamptz(3) AS "createdAt", status, ends::timestamptz(3) AS "expiresAt",
        (extract(epoch FROM due - now()) * 1000)::float8 AS "dueInMs"
@@ -100,21 +101,23 @@ const acceptPlainStatement: Statement<AcceptRow> = {
 WITH i AS MATERIALIZED (
   SELECT t.*, GREATEST(t.scheduled, now()) AS due_first,
     CASE WHEN t.scheduled > now() THEN 'ACCEPTED' ELSE 'QUEUED' END AS status,
-    COALESCE(t.expires, GREATEST(t.scheduled, now()) + $15::float8 * interval '1 ms') AS ends
+    COALESCE(t.expires, GREATEST(t.scheduled, now()) + $19::float8 * interval '1 ms') AS ends
   FROM unnest($1::uuid[], $2::text[], $3::text[], $4::smallint[], $5::timestamptz[], $6::timestamptz[], $7::int[],
-              $8::uuid[], $9::text[], $10::text[], $11::text[], $12::text[], $13::text[], $14::text[])
+              $8::uuid[], $9::text[], $10::text[], $11::text[], $12::text[], $13::text[], $14::text[], $15::text[],
+              $16::text[], $17::text[], $18::text[])
     WITH ORDINALITY AS t(id, tenant, channel, priority, scheduled, expires, max_retries,
-                         batch_id, correlation_id, recipient, content, tags, metadata, traceparent, ord)),
+                         batch_id, correlation_id, recipient, content, title, html, data, provider, tags, metadata,
+                         traceparent, ord)),
 n AS (
   INSERT INTO notifications (id, tenant, channel, priority, status, max_attempts, due_at, ready_at, expires_at,
                              created_at, updated_at)
   SELECT id, tenant, channel, priority, status, max_retries, ${dueOf('i')}, due_first, ends, now(), now() FROM i
   ON CONFLICT (id) DO NOTHING),
 p AS (
-  INSERT INTO payloads (id, tenant, batch_id, correlation_id, recipient, content, tags, metadata,
-                        traceparent, scheduled_at, max_retries, created_at)
-  SELECT id, tenant, batch_id, correlation_id, recipient, content, tags::text[], metadata::jsonb,
-         traceparent, scheduled, max_retries, now() FROM i
+  INSERT INTO payloads (id, tenant, batch_id, correlation_id, recipient, content, title, html, data, provider,
+                        tags, metadata, traceparent, scheduled_at, max_retries, created_at)
+  SELECT id, tenant, batch_id, correlation_id, recipient, content, title, html, data::jsonb, provider,
+         tags::text[], metadata::jsonb, traceparent, scheduled, max_retries, now() FROM i
   ON CONFLICT (id) DO NOTHING)
 SELECT id, 'created' AS outcome, now()::timestamptz(3) AS "createdAt", status, ends::timestamptz(3) AS "expiresAt",
        (extract(epoch FROM ${dueOf('i')} - now()) * 1000)::float8 AS "dueInMs"
@@ -246,6 +249,10 @@ function contentsOf(items: Request): readonly Param[] {
     items.map((n) => n.correlationId),
     items.map((n) => n.recipient),
     items.map((n) => n.content),
+    items.map((n) => n.title),
+    items.map((n) => n.html),
+    items.map((n) => jsonText(n.data)),
+    items.map((n) => n.provider),
     items.map((n) => arrayLiteral(n.tags)),
     items.map((n) => jsonText(n.metadata)),
     items.map((n) => n.traceparent),

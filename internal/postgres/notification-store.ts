@@ -18,6 +18,7 @@ import type {
   ReplayResult,
   Settled,
   Settlement,
+  UnbegunClaim,
 } from '../port/notification-store.ts'
 import { type AcceptSettings, accept } from './accept.ts'
 import { cancel, replay } from './control.ts'
@@ -78,7 +79,7 @@ export class PostgresNotificationStore implements NotificationStore {
     return defer(this.#pool, refs)
   }
 
-  release(claims: readonly Claimed[]): Promise<readonly NotificationId[]> {
+  release(claims: readonly UnbegunClaim[]): Promise<readonly NotificationId[]> {
     return release(this.#pool, claims)
   }
 

@@ -173,11 +173,12 @@ describe('races on PostgreSQL', () => {
         aLease(),
       )
       const settlements = claims.map((one) => settlementOf(one, failing('transient')))
+      const unbegun = claims.map((claimed) => ({ claimed, delayMs: 5_000 }))
       await Promise.all([
         store.settle(settlements),
         store.settle(settlements.toReversed()),
-        store.release(claims),
-        store.release(claims.toReversed()),
+        store.release(unbegun),
+        store.release(unbegun.toReversed()),
       ])
     }
     expect([

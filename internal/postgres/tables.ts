@@ -29,6 +29,10 @@ export interface Tables {
     idempotency_key: string | null
     recipient: string
     content: string
+    title: string | null
+    html: string | null
+    data: JsonObject | null
+    provider: string | null
     tags: string[]
     metadata: JsonObject | null
     scheduled_at: Date | null
@@ -40,6 +44,9 @@ export interface Tables {
     number: number
     generation: number
     provider: string | null
+    connection: string | null
+    connector: string | null
+    rule: string | null
     outcome: AttemptOutcome
     late: boolean
     status_code: number | null

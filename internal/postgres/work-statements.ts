@@ -1,6 +1,5 @@
 import type { AttemptOutcome } from '../domain/attempt.ts'
 import type { FailureReason, NotificationId, Status } from '../domain/notification.ts'
-import { releasedDueMs } from '../domain/protocol.ts'
 import type { Claimed } from '../port/notification-store.ts'
 import type { Statement } from './pool.ts'
 
@@ -33,15 +32,26 @@ u AS (
     publish_count = 0, lease_owner = $3, lease_until = now() + $4::float8 * interval '1 ms',
     due_at = LEAST(n.due_at, now() + $4::float8 * interval '1 ms'), next_retry_at = NULL, updated_at = now()
   FROM l WHERE n.id = l.id
-  RETURNING n.id, n.tenant, n.channel, n.priority, n.generation, n.attempt_count, n.max_attempts, n.lease_token, n.created_at),
+  RETURNING n.id, n.tenant, n.channel, n.priority, n.generation, n.attempt_count, n.max_attempts, n.lease_token, n.created_at,
+    n.outcome_unknown),
 c AS (
   SELECT * FROM u UNION ALL
-  SELECT n.id, n.tenant, n.channel, n.priority, n.generation, n.attempt_count, n.max_attempts, n.lease_token, n.created_at
+  SELECT n.id, n.tenant, n.channel, n.priority, n.generation, n.attempt_count, n.max_attempts, n.lease_token, n.created_at,
+    n.outcome_unknown
   FROM notifications n JOIN m ON n.id = m.id AND n.lease_token = m.expected + 1
   WHERE n.status = 'SENDING' AND n.lease_owner = $3 AND n.lease_until > now())
 SELECT c.id, c.tenant, c.channel, c.priority, c.generation, c.attempt_count AS attempt, c.max_attempts AS "maxAttempts",
-  c.lease_token AS "leaseToken", p.correlation_id AS "correlationId", p.recipient, p.content, p.traceparent,
-  p.max_retries AS "maxRetries",
+  c.lease_token AS "leaseToken", c.created_at AS "createdAt", p.correlation_id AS "correlationId", p.recipient, p.content,
+  p.title, p.html, p.data, p.metadata, to_json(p.tags) AS tags, p.provider, p.traceparent, p.max_retries AS "maxRetries",
+  CASE WHEN c.attempt_count = 1 THEN '[]'::json ELSE (
+    SELECT COALESCE(json_agg(a.connection ORDER BY a.number), '[]') FROM attempts a
+    WHERE a.notification_id = c.id AND a.generation = c.generation AND a.connection IS NOT NULL) END AS tried,
+  CASE WHEN NOT c.outcome_unknown THEN '[]'::json ELSE (
+    SELECT COALESCE(json_agg(a.connection ORDER BY a.number), '[]') FROM attempts a
+    WHERE a.notification_id = c.id AND a.generation = c.generation AND a.outcome IN ('unknown', 'abandoned'))
+    END AS "unknownOver",
+  CASE WHEN c.generation = 0 THEN
+    GREATEST(0, extract(epoch FROM now() - GREATEST(c.created_at, p.scheduled_at)) * 1000)::float8 END AS "dueForMs",
   CASE WHEN c.attempt_count = 1 THEN
     GREATEST(0, extract(epoch FROM now() - GREATEST(c.created_at, p.scheduled_at)) * 1000)::float8 END AS "waitedMs"
 FROM c JOIN payloads p ON p.id = c.id`,
@@ -64,7 +74,10 @@ export interface SettleItem {
   readonly burnsBudget: boolean
   readonly unknown: boolean
   readonly outcome: AttemptOutcome
-  readonly provider: string
+  readonly provider: string | null
+  readonly connection: string | null
+  readonly connector: string | null
+  readonly rule: string | null
   readonly providerMessageId: string | null
   readonly statusCode: number | null
   readonly errorCode: string | null
@@ -87,9 +100,10 @@ export const settleStatement: Statement<SettledRow> = {
   text: `
 WITH d AS (
   SELECT * FROM unnest($1::uuid[], $2::int[], $3::text[], $4::text[], $5::float8[], $6::bool[], $7::bool[], $8::text[],
-                       $9::text[], $10::text[], $11::int[], $12::text[], $13::text[], $14::text[], $15::int[], $16::int[])
+                       $9::text[], $10::text[], $11::int[], $12::text[], $13::text[], $14::text[], $15::int[], $16::int[],
+                       $17::text[], $18::text[], $19::text[])
     AS d(id, token, decision, reason, after_ms, burns, unknown, outcome, provider, provider_message_id, status_code,
-         error_code, error_message, response_excerpt, duration_ms, attempt)),
+         error_code, error_message, response_excerpt, duration_ms, attempt, connection, connector, rule)),
 l AS (
   SELECT d.*,
     CASE WHEN d.decision = 'sent' THEN 'SENT'
@@ -112,11 +126,11 @@ u AS (
     ready_at = CASE WHEN l.status = 'QUEUED' THEN l.due ELSE n.ready_at END, updated_at = now()
   FROM l WHERE n.id = l.id
   RETURNING n.id, n.attempt_count, n.generation, n.status, n.reason, n.next_retry_at, l.outcome, l.provider,
-    l.status_code, l.error_code, l.error_message, l.response_excerpt, l.duration_ms),
+    l.connection, l.connector, l.rule, l.status_code, l.error_code, l.error_message, l.response_excerpt, l.duration_ms),
 a AS (
-  INSERT INTO attempts (notification_id, number, generation, outcome, provider, status_code, error_code, error_message,
-                        response_excerpt, duration_ms, next_retry_at, finished_at)
-  SELECT id, attempt_count, generation, outcome, provider, status_code, error_code, error_message,
+  INSERT INTO attempts (notification_id, number, generation, outcome, provider, connection, connector, rule, status_code,
+                        error_code, error_message, response_excerpt, duration_ms, next_retry_at, finished_at)
+  SELECT id, attempt_count, generation, outcome, provider, connection, connector, rule, status_code, error_code, error_message,
          response_excerpt, duration_ms, next_retry_at, now() FROM u
   ON CONFLICT (notification_id, number) DO NOTHING)
 SELECT x.id, x.status, x.reason, (extract(epoch FROM x.next_retry_at - now()) * 1000)::float8 AS "dueInMs"
@@ -133,15 +147,18 @@ export interface IdRow {
 
 /**
  * A success whose lease was lost: the same attempt of the same generation, which the sweep had left as unknown. $1 ids,
- * $2 own tokens, $3 attempts, $4 generations, $5 provider, $6 message id, $7 status code, $8 excerpt, $9 duration in ms.
+ * $2 own tokens, $3 attempts, $4 generations, $5 provider, $6 message id, $7 status code, $8 excerpt, $9 duration in ms,
+ * $10 connection, $11 connector, $12 rule.
  */
 export const lateSuccessStatement: Statement<IdRow> = {
   name: 'late_success',
   vital: true,
   text: `
 WITH d AS (
-  SELECT * FROM unnest($1::uuid[], $2::int[], $3::int[], $4::int[], $5::text[], $6::text[], $7::int[], $8::text[], $9::int[])
-    AS d(id, token, attempt, generation, provider, provider_message_id, status_code, response_excerpt, duration_ms)),
+  SELECT * FROM unnest($1::uuid[], $2::int[], $3::int[], $4::int[], $5::text[], $6::text[], $7::int[], $8::text[], $9::int[],
+                       $10::text[], $11::text[], $12::text[])
+    AS d(id, token, attempt, generation, provider, provider_message_id, status_code, response_excerpt, duration_ms,
+         connection, connector, rule)),
 l AS (
   SELECT d.* FROM notifications n
   JOIN d ON n.id = d.id AND n.lease_token > d.token AND n.attempt_count = d.attempt AND n.generation = d.generation
@@ -151,9 +168,11 @@ u AS (
     outcome_unknown = false, provider_message_id = COALESCE(l.provider_message_id, n.provider_message_id),
     updated_at = now()
   FROM l WHERE n.id = l.id
-  RETURNING n.id, n.attempt_count, l.provider, l.status_code, l.response_excerpt, l.duration_ms),
+  RETURNING n.id, n.attempt_count, l.provider, l.connection, l.connector, l.rule, l.status_code, l.response_excerpt,
+    l.duration_ms),
 a AS (
-  UPDATE attempts a SET outcome = 'ok', late = true, provider = u.provider, status_code = u.status_code,
+  UPDATE attempts a SET outcome = 'ok', late = true, provider = u.provider, connection = u.connection,
+    connector = u.connector, rule = u.rule, status_code = u.status_code,
     error_code = NULL, error_message = NULL, response_excerpt = u.response_excerpt, duration_ms = u.duration_ms,
     next_retry_at = NULL, finished_at = now()
   FROM u WHERE a.notification_id = u.id AND a.number = u.attempt_count)
@@ -174,18 +193,17 @@ UPDATE notifications n SET due_at = l.due, next_retry_at = CASE WHEN n.next_retr
 FROM l WHERE n.id = l.id RETURNING n.id`,
 }
 
-/** $1 ids, $2 tokens. The send was not begun, so the attempt is taken back and its number used again. */
+/** $1 ids, $2 tokens, $3 delays in ms. The send was not begun, so the attempt is taken back and its number used again. */
 export const releaseStatement: Statement<IdRow> = {
   name: 'release',
   vital: true,
   text: `
-WITH d AS (SELECT * FROM unnest($1::uuid[], $2::int[]) AS d(id, token)),
+WITH d AS (SELECT * FROM unnest($1::uuid[], $2::int[], $3::float8[]) AS d(id, token, ms)),
 l AS (
-  SELECT n.id FROM notifications n JOIN d ON n.id = d.id AND n.lease_token = d.token
+  SELECT n.id, LEAST(now() + GREATEST(d.ms, 0) * interval '1 ms', n.expires_at) AS due
+  FROM notifications n JOIN d ON n.id = d.id AND n.lease_token = d.token
   WHERE n.status = 'SENDING' ORDER BY n.id FOR UPDATE OF n)
 UPDATE notifications n SET status = 'QUEUED', attempt_count = n.attempt_count - 1, lease_token = n.lease_token + 1,
-  lease_until = NULL, lease_owner = NULL, due_at = LEAST(now() + interval '${releasedDueMs} ms', n.expires_at),
-  ready_at = now(),
-  updated_at = now()
+  lease_until = NULL, lease_owner = NULL, due_at = l.due, ready_at = l.due, updated_at = now()
 FROM l WHERE n.id = l.id RETURNING n.id`,
 }

@@ -2,7 +2,14 @@ import { errorMessageMax, responseExcerptMax } from '../domain/attempt.ts'
 import type { NotificationId } from '../domain/notification.ts'
 import { attemptOutcome } from '../domain/outcome.ts'
 import type { Reference } from '../port/broker.ts'
-import type { Claimed, DeferredReference, Lease, Settled, Settlement } from '../port/notification-store.ts'
+import type {
+  Claimed,
+  DeferredReference,
+  Lease,
+  Settled,
+  Settlement,
+  UnbegunClaim,
+} from '../port/notification-store.ts'
 import { storable } from './params.ts'
 import type { PostgresPool } from './pool.ts'
 import { toPriority } from './rows.ts'
@@ -49,11 +56,14 @@ export async function settle(pool: PostgresPool, settlements: readonly Settlemen
     items.map((item) => item.responseExcerpt),
     items.map((item) => item.durationMs),
     items.map((item) => item.attempt),
+    items.map((item) => item.connection),
+    items.map((item) => item.connector),
+    items.map((item) => item.rule),
   ])
   return rows.map((row) => ({ ...row, dueInMs: row.dueInMs === null ? null : Math.max(0, row.dueInMs) }))
 }
 
-function toSettleItem({ claimed, provider, result, decision, durationMs }: Settlement): SettleItem {
+function toSettleItem({ claimed, provider, via, result, decision, durationMs }: Settlement): SettleItem {
   const failed = result.kind === 'accepted' ? null : result
   return {
     id: claimed.id,
@@ -64,7 +74,10 @@ function toSettleItem({ claimed, provider, result, decision, durationMs }: Settl
     burnsBudget: decision.kind === 'retry' ? decision.burnsBudget : true,
     unknown: result.kind === 'unknown',
     outcome: attemptOutcome(result),
-    provider: provider.slice(0, shortTextMax),
+    provider: storable(provider, shortTextMax),
+    connection: via?.connection ?? null,
+    connector: via?.connector ?? null,
+    rule: storable(via?.rule ?? null, shortTextMax),
     providerMessageId: result.kind === 'accepted' ? storable(result.providerMessageId, shortTextMax) : null,
     statusCode: result.statusCode,
     errorCode: storable(failed?.code ?? null, shortTextMax),
@@ -92,6 +105,9 @@ export async function lateSuccess(
     items.map((item) => item.statusCode),
     items.map((item) => item.responseExcerpt),
     items.map((item) => item.durationMs),
+    items.map((item) => item.connection),
+    items.map((item) => item.connector),
+    items.map((item) => item.rule),
   ])
   return rows.map((row) => row.id)
 }
@@ -109,8 +125,12 @@ export async function defer(
   return rows.map((row) => row.id)
 }
 
-export async function release(pool: PostgresPool, claims: readonly Claimed[]): Promise<readonly NotificationId[]> {
+export async function release(pool: PostgresPool, claims: readonly UnbegunClaim[]): Promise<readonly NotificationId[]> {
   if (claims.length === 0) return []
-  const rows = await pool.run(releaseStatement, [claims.map((one) => one.id), claims.map((one) => one.leaseToken)])
+  const rows = await pool.run(releaseStatement, [
+    claims.map(({ claimed }) => claimed.id),
+    claims.map(({ claimed }) => claimed.leaseToken),
+    claims.map(({ delayMs }) => delayMs),
+  ])
   return rows.map((row) => row.id)
 }

@@ -1,4 +1,3 @@
-import type { Readable } from 'node:stream'
 import { responseExcerptMax } from '../domain/attempt.ts'
 import { cleanText, redact } from './text.ts'
 
@@ -14,33 +13,6 @@ export interface ResponseBody {
   readonly bytes: Uint8Array
   /** False when it was cut: too big, too slow, or broken off. */
   readonly complete: boolean
-}
-
-/**
- * Reads up to `maxBytes`; whatever is left is destroyed with its connection, so that nothing unread pins a socket.
- * Never rejects: a body that breaks off is a short body.
- * @param cut ends the reading early.
- */
-export async function readBody(body: Readable, maxBytes: number, cut: AbortSignal): Promise<ResponseBody> {
-  const chunks: Uint8Array[] = []
-  let size = 0
-  const onCut = () => void body.destroy()
-  body.on('error', () => undefined) // destroyed bodies report once more after the loop has ended
-  cut.addEventListener('abort', onCut, { once: true })
-  try {
-    const source: AsyncIterable<unknown> = body
-    for await (const chunk of source) {
-      if (!(chunk instanceof Uint8Array)) continue
-      chunks.push(chunk.subarray(0, maxBytes - size))
-      size += chunk.length
-      if (size > maxBytes) break // leaving the loop destroys the body, and its connection with it
-    }
-    return { bytes: Buffer.concat(chunks), complete: size <= maxBytes && !cut.aborted }
-  } catch {
-    return { bytes: Buffer.concat(chunks), complete: false }
-  } finally {
-    cut.removeEventListener('abort', onCut)
-  }
 }
 
 /** The first value of a header, null without one. */

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { cleanText, redact } from './text.ts'
+import { cleanText, isHeaderSafe, redact } from './text.ts'
 
 describe('cleanText', () => {
   it('makes one line of whatever comes', () => {
@@ -55,5 +55,22 @@ describe('redact', () => {
 
   it('changes nothing without a secret', () => {
     expect(redact('plain', ['', 'other'], true)).toBe('plain')
+  })
+})
+
+describe('isHeaderSafe', () => {
+  it.each([
+    ['abc-123', true],
+    ['a b', true],
+    ['x', true],
+    ['', false],
+    [' a', false],
+    ['a ', false],
+    ['a\nb', false],
+    ['a\tb', false],
+    ['é', false],
+    ['\u0000', false],
+  ])('says of %j: %s', (value, safe) => {
+    expect(isHeaderSafe(value)).toBe(safe)
   })
 })

@@ -52,3 +52,8 @@ function begunAtEnd(text: string, secret: string): number {
   }
   return 0
 }
+
+/** Printable ASCII without blanks at the ends: what every HTTP stack takes as a header value unchanged. */
+export function isHeaderSafe(value: string): boolean {
+  return /^[!-~](?:[ -~]*[!-~])?$/.test(value)
+}

@@ -7,28 +7,23 @@ import { systemClock } from '../lifecycle/system-clock.ts'
 import type { Clock } from '../port/clock.ts'
 import type { Claimed } from '../port/notification-store.ts'
 import type { Logger } from '../port/telemetry.ts'
+import { aClaim } from '../testkit/builders.ts'
 import { ManualClock } from '../testkit/manual-clock.ts'
 import { type EgressSettings, openEgress } from './egress/egress.ts'
 import { type WebhookOptions, WebhookProvider } from './webhook.ts'
 
 const silent: Logger = { debug() {}, info() {}, warn() {}, error() {}, child: () => silent }
 
-const message: Claimed = {
-  id: '0190a1b2-0000-7000-8000-000000000001',
-  channel: 'SMS',
-  priority: 'NORMAL',
-  tenant: 'default',
-  correlationId: 'corr-1',
-  recipient: '+491234567',
-  content: 'Your code is 123456',
-  traceparent: '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01',
-  generation: 2,
-  attempt: 1,
-  maxAttempts: 5,
-  maxRetries: 5,
-  leaseToken: 1,
-  waitedMs: 0,
-}
+const message = aClaim(
+  { id: '0190a1b2-0000-7000-8000-000000000001', leaseToken: 0 },
+  {
+    correlationId: 'corr-1',
+    recipient: '+491234567',
+    content: 'Your code is 123456',
+    traceparent: '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01',
+    generation: 2,
+  },
+)
 
 /** A provider with short limits, its deadline, and what the test needs to move time. */
 function provider(url: string, options: Partial<WebhookOptions & EgressSettings> & { clock?: Clock } = {}) {
@@ -104,6 +99,16 @@ describe('WebhookProvider sends', () => {
       'user-agent': 'dispatch-engine/1.2.3',
       authorization: `Basic ${Buffer.from('user:p@ss').toString('base64')}`,
     })
+  })
+
+  it('title, HTML and data where there are any, and keeps none of the texts that come back', async () => {
+    const { url, requests } = await target((_, response) => {
+      response.writeHead(500, { 'content-type': 'text/plain' }).end('no Order 4711, no <p>code</p>')
+    })
+    const more = { title: 'Order 4711', html: '<p>code</p>', data: { order: 4711 } }
+    const result = await provider(url).send(undefined, more)
+    expect(JSON.parse(requests[0]?.body ?? '')).toMatchObject({ content: 'Your code is 123456', ...more })
+    expect(result.responseExcerpt).toBe('no [redacted], no [redacted]')
   })
 
   it.each(['a\r\nx: y', 'Grüße', ' blank', ''])('no header that HTTP cannot carry (%j)', async (correlationId) => {

@@ -10,7 +10,7 @@ import { BlockedAddressError } from './egress/blocked.ts'
 import type { Egress } from './egress/egress.ts'
 import { type Exchange, exchange, type HttpRequest } from './exchange.ts'
 import { excerptOf, headerOf, messageIdOf, responseBytesMax } from './response-body.ts'
-import { isHeaderSafe } from './write-mark.ts'
+import { isHeaderSafe } from './text.ts'
 
 export interface WebhookOptions {
   /** http: or https:; user and password in it become an `Authorization: Basic` header. */
@@ -73,7 +73,9 @@ export class WebhookProvider implements Provider {
   }
 
   #requestFor(message: Claimed): HttpRequest {
-    const body = { to: message.recipient, channel: message.channel.toLowerCase(), content: message.content }
+    const { recipient: to, channel, content, title, html, data } = message
+    const more = { ...(title !== null && { title }), ...(html !== null && { html }), ...(data !== null && { data }) }
+    const body = { to, channel: channel.toLowerCase(), content, ...more }
     return {
       origin: this.#origin,
       path: this.#path,
@@ -89,7 +91,7 @@ export class WebhookProvider implements Provider {
         statusCode,
         retryAfter: headerOf(headers, 'retry-after'),
         providerMessageId: messageIdOf(headers, body, message.correlationId),
-        responseExcerpt: excerptOf(headers, body, [message.recipient, message.content]),
+        responseExcerpt: excerptOf(headers, body, textsOf(message)),
       },
       this.#clock.now(),
     )
@@ -118,6 +120,11 @@ export class WebhookProvider implements Provider {
 function asAbort(reason: unknown): Error {
   if (reason instanceof Error && reason.name === 'TimeoutError') return reason
   return new DOMException('called off', 'AbortError')
+}
+
+/** What must not be kept with an attempt, should the target say it back. */
+function textsOf({ recipient, content, title, html }: Claimed): readonly string[] {
+  return [recipient, content, title, html].filter((text) => text !== null)
 }
 
 function targetUrl(text: string): URL {

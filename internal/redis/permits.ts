@@ -1,4 +1,5 @@
 import type { Redis, Result } from 'ioredis'
+import { readNumbers } from './numbers.ts'
 
 /**
  * GCRA of internal/domain/gcra.ts in one round trip, by the clock of the Redis server: replicas with clocks of their
@@ -36,12 +37,8 @@ export function definePermits(redis: Redis): void {
   redis.defineCommand('takePermits', { numberOfKeys: 1, lua })
 }
 
-/** @throws TypeError when Redis answered something else than two whole numbers. */
+/** @throws TypeError when Redis answered something else than two numbers. */
 export function readPermits(reply: unknown): { readonly granted: number; readonly retryAfterUs: number } {
-  if (Array.isArray(reply)) {
-    const numbers: readonly unknown[] = reply
-    const [granted, retryAfterUs] = numbers
-    if (typeof granted === 'number' && typeof retryAfterUs === 'number') return { granted, retryAfterUs }
-  }
-  throw new TypeError('redis answered the permit script with something else than two numbers')
+  const [granted = 0, retryAfterUs = 0] = readNumbers(reply, 2)
+  return { granted, retryAfterUs }
 }

@@ -1,18 +1,16 @@
-import { Redis, type RedisOptions } from 'ioredis'
+import type { Redis } from 'ioredis'
 import { DependencyUnavailableError, messageOf } from '../domain/errors.ts'
 import { type GcraRule, gcraRule } from '../domain/gcra.ts'
 import type { Channel } from '../domain/notification.ts'
-import { backoffMs } from '../lifecycle/backoff.ts'
 import type { Component } from '../lifecycle/component.ts'
 import { makePoller } from '../lifecycle/poller.ts'
 import type { Clock } from '../port/clock.ts'
 import type { HealthCheck } from '../port/health.ts'
 import type { Limits, PermitPurpose, Permits, RateLimiter } from '../port/rate-limiter.ts'
 import type { Logger, Telemetry } from '../port/telemetry.ts'
+import { answerWithinMs, makeRedis, within } from './client.ts'
 import { definePermits, readPermits } from './permits.ts'
 
-/** A little under the 200 ms that the port promises, for the way back to the caller. */
-const answerWithinMs = 190
 /**
  * What a caller is told to wait while Redis is away: above the second that callers wait in place, so that they put
  * the work back instead of holding it, and short enough that sends go on within two seconds of the return.
@@ -20,23 +18,6 @@ const answerWithinMs = 190
 export const degradedRetryAfterMs = 1_500
 const probeIntervalMs = 1_000
 const probeRule: GcraRule = { intervalUs: 1_000, burst: 1_000 }
-/** For ever; a restarted Redis is found within two seconds. */
-const reconnectPause = { minMs: 50, baseMs: 100, maxMs: 2_000 }
-
-/** Nothing waits for Redis: no queue of commands, every command and every socket with a deadline of its own. */
-const connectionOptions = {
-  lazyConnect: true,
-  enableOfflineQueue: false,
-  maxRetriesPerRequest: 0,
-  commandTimeout: 200,
-  socketTimeout: 1_000,
-  connectTimeout: 1_000,
-  disconnectTimeout: 200,
-  autoResendUnfulfilledCommands: false,
-  enableAutoPipelining: true,
-  retryStrategy: (failures) => backoffMs(reconnectPause, failures, Math.random),
-  reconnectOnError: (error) => error.message.startsWith('READONLY'), // failed over: the name leads to another server now
-} satisfies RedisOptions
 
 export interface RedisRateLimiterOptions {
   /** `redis://` or `rediss://`. */
@@ -74,7 +55,7 @@ export class RedisRateLimiter implements RateLimiter, Component, HealthCheck {
     this.#keyPrefix = options.keyPrefix ?? ''
     this.#logger = deps.logger
     this.#telemetry = deps.telemetry
-    this.#redis = new Redis(options.url, connectionOptions)
+    this.#redis = makeRedis(options.url)
     definePermits(this.#redis)
     this.#redis.on('error', (error: unknown) => this.#lost(messageOf(error)))
     this.#redis.on('close', () => this.#lost('connection closed'))
@@ -149,18 +130,5 @@ export class RedisRateLimiter implements RateLimiter, Component, HealthCheck {
     this.#telemetry.limiterDegraded(true)
     this.#telemetry.dependencyUp('redis', false)
     this.#logger.warn('redis does not answer: each process keeps to its share of the limits', { reason })
-  }
-}
-
-/** Whatever happens to `work`, the answer comes in time; what it settles to later is dropped. */
-async function within<T>(ms: number, work: Promise<T>): Promise<T> {
-  let timer: NodeJS.Timeout | undefined
-  const overrun = new Promise<never>((_resolve, reject) => {
-    timer = setTimeout(() => reject(new Error(`no answer within ${ms} ms`)), ms)
-  })
-  try {
-    return await Promise.race([work, overrun])
-  } finally {
-    clearTimeout(timer)
   }
 }

@@ -3,6 +3,7 @@ import { type Channel, channels, type FailureReason, failureReasons, type Lane, 
 import type { Dependency, QueueFigures } from '../port/health.ts'
 import type { ReleaseCause } from '../port/notification-store.ts'
 import { type Bound, bounds, type StandInFor, standInFor, type Telemetry } from '../port/telemetry.ts'
+import { ConnectionMetrics } from './connection-metrics.ts'
 
 const prefix = 'dispatch_engine_'
 const sendBuckets = Array.from({ length: 12 }, (_, power) => 0.01 * 2 ** power)
@@ -19,6 +20,7 @@ const httpMethods = new Set(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'O
  */
 export class Metrics implements Telemetry {
   readonly #registry = new Registry()
+  readonly connections = new ConnectionMetrics(this.#registry)
 
   readonly #httpRequests = this.#counter('http_requests_total', 'Answered requests.', ['method', 'path', 'status'])
   readonly #httpDuration = this.#histogram('http_request_duration_seconds', 'Time to answer.', waitBuckets, [

@@ -13,6 +13,8 @@ const secretNames = new Set([
   'cookie',
   'recipient',
   'content',
+  'title',
+  'html',
   'body',
 ])
 /** Written by the logger itself. */

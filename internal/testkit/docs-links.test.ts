@@ -60,11 +60,20 @@ const otherVariables = new Set([
   'E2E_PROFILES',
   'ENGINE_URL',
   'UV_THREADPOOL_SIZE',
+  'HTTP_PROXY', // named for not being read
+  // of make bench
+  'SCENARIOS',
+  'REPEATS',
+  'QUICK',
+  'PEERS',
+  'PROFILE',
+  'HISTORY',
+  'BASELINE',
 ])
 const settings = new Set([...allFields.flatMap(namesOf), ...otherVariables])
 const manifest: unknown = JSON.parse(read('package.json'))
 const makefile = read('Makefile')
-const telemetry = read('internal/telemetry/metrics.ts')
+const telemetry = read('internal/telemetry/metrics.ts') + read('internal/telemetry/connection-metrics.ts')
 
 function isScript(name: string): boolean {
   if (typeof manifest !== 'object' || manifest === null || !('scripts' in manifest)) return false

@@ -30,6 +30,7 @@ const planted: Readonly<Record<string, readonly [file: string, text: string]>> =
   'only-telemetry-may-use-prom-client': ['internal/provider/metrics.ts', "import 'prom-client'"],
   'only-telemetry-may-use-pino': ['internal/provider/log.ts', "import 'pino'"],
   'only-provider-may-use-undici': ['internal/redis/http.ts', "import 'undici'"],
+  'only-provider-may-use-nodemailer': ['internal/redis/mail.ts', "import 'nodemailer'"],
 }
 
 const supporting: Readonly<Record<string, string>> = {

@@ -1,5 +1,4 @@
 import { type Lane, type NewNotification, type Notification, type NotificationId } from '../domain/notification.ts'
-import { attemptOutcome } from '../domain/outcome.ts'
 import { lookAgainMs } from '../domain/protocol.ts'
 import { isFinished } from '../domain/status.ts'
 import type { Reference } from '../port/broker.ts'
@@ -18,6 +17,7 @@ import type {
   ReplayResult,
   Settled,
   Settlement,
+  UnbegunClaim,
 } from '../port/notification-store.ts'
 import { aNotification } from './builders.ts'
 import type { StoreEvent, Verb } from './model/history.ts'
@@ -96,7 +96,7 @@ export class ModelStore implements Pick<NotificationStore, ModelledVerbs> {
     const nowMs = this.#nowMs()
     return settlements.flatMap((settlement): readonly Settled[] => {
       const { id } = settlement.claimed
-      const result = resultOf(settlement)
+      const result = step.resultOf(settlement)
       const before = this.rows.get(id)
       if (before === undefined) return []
       const moved = this.#move('settle', id, (row) => step.settleRow(row, result, nowMs, this.#bugs))
@@ -113,7 +113,7 @@ export class ModelStore implements Pick<NotificationStore, ModelledVerbs> {
     const sent = settlements.filter((one) => one.decision.kind === 'sent')
     return sent.flatMap((settlement) => {
       const { id } = settlement.claimed
-      const result = resultOf(settlement)
+      const result = step.resultOf(settlement)
       const moved = this.#move('late_success', id, (row) => step.lateSuccessRow(row, result, this.#bugs))
       const row = moved ?? this.rows.get(id)
       if (row === undefined) return []
@@ -187,10 +187,11 @@ export class ModelStore implements Pick<NotificationStore, ModelledVerbs> {
     })
   }
 
-  async release(claims: readonly Claimed[]): Promise<readonly NotificationId[]> {
+  async release(claims: readonly UnbegunClaim[]): Promise<readonly NotificationId[]> {
     const nowMs = this.#nowMs()
-    return claims.flatMap(({ id, leaseToken }) => {
-      const after = this.#move('give_back', id, (row) => step.giveBackRow(row, leaseToken, nowMs, this.#bugs))
+    return claims.flatMap(({ claimed: { id, leaseToken }, delayMs }) => {
+      const claim = { leaseToken, delayMs }
+      const after = this.#move('give_back', id, (row) => step.giveBackRow(row, claim, nowMs, this.#bugs))
       return after === null ? [] : [id]
     })
   }
@@ -283,11 +284,6 @@ export class ModelStore implements Pick<NotificationStore, ModelledVerbs> {
     if (found === undefined) throw new Error(`no payload of ${row.id}`)
     return found
   }
-}
-
-function resultOf({ claimed, decision, result }: Settlement): step.Result {
-  const { leaseToken, attempt, generation } = claimed
-  return { leaseToken, attempt, generation, decision, outcome: attemptOutcome(result) }
 }
 
 function refOf({ id, leaseToken }: ModelRow): Reference {

@@ -54,10 +54,10 @@ export function valid(api: OpenApi, given: JsonSchema, overrides: Overrides = {}
   return fc.jsonValue()
 }
 
-function validText({ format, minLength = 0, maxLength = 50 }: JsonSchema): fc.Arbitrary<string> {
+function validText({ format, pattern, minLength = 0, maxLength = 50 }: JsonSchema): fc.Arbitrary<string> {
   if (format === 'uuid') return fc.uuid()
   if (format === 'date-time') return time(new Date('1970-01-02T00:00:00Z'), new Date('2999-12-30T00:00:00Z'))
-  return text(minLength, maxLength)
+  return pattern === undefined ? text(minLength, maxLength) : fc.stringMatching(new RegExp(pattern, 'u'))
 }
 
 function validObject(api: OpenApi, schema: JsonSchema, overrides: Overrides): fc.Arbitrary<object> {
@@ -119,6 +119,7 @@ function wrongValues(schema: JsonSchema): readonly (readonly [what: string, json
   if (schema.maxItems !== undefined) wrong.push(['too many', JSON.stringify(Array(schema.maxItems + 1).fill('x'))])
   if (isNumber && schema.maximum !== undefined) wrong.push(['more than the most', String(schema.maximum + 1)])
   if (schema.enum !== undefined || schema.format !== undefined) wrong.push(['another word', '"nonsense"'])
+  if (schema.pattern !== undefined) wrong.push(['another form', '"§ §"'])
   return wrong
 }
 

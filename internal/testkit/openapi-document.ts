@@ -7,6 +7,7 @@ export interface JsonSchema {
   readonly type?: string | readonly string[] | undefined
   readonly enum?: readonly unknown[] | undefined
   readonly format?: string | undefined
+  readonly pattern?: string | undefined
   readonly minLength?: number | undefined
   readonly maxLength?: number | undefined
   readonly minimum?: number | undefined
@@ -28,6 +29,7 @@ const jsonSchema: z.ZodType<JsonSchema> = z.lazy(() =>
     type: z.union([z.string(), z.array(z.string())]).optional(),
     enum: z.array(z.unknown()).optional(),
     format: z.enum(['date-time', 'uuid']).optional(),
+    pattern: z.string().optional(),
     minLength: z.int().optional(),
     maxLength: z.int().optional(),
     minimum: z.number().optional(),
@@ -63,7 +65,7 @@ const operation = z.object({
   responses: z.record(z.string(), z.object({ content: content.default({}) })),
 })
 const document = z.object({
-  paths: z.record(z.string(), z.partialRecord(z.enum(['get', 'post', 'delete']), operation)),
+  paths: z.record(z.string(), z.partialRecord(z.enum(['get', 'post', 'put', 'delete']), operation)),
   components: z.object({ schemas: z.record(z.string(), jsonSchema) }),
 })
 
@@ -128,9 +130,11 @@ function violationsOfObject(api: Pick<OpenApi, 'schemas'>, schema: JsonSchema, v
   return [...missing, ...wrong]
 }
 
-function violationsOfText({ format, minLength, maxLength }: JsonSchema, value: string, at: string): string[] {
+function violationsOfText(schema: JsonSchema, value: string, at: string): string[] {
+  const { format, pattern, minLength, maxLength } = schema
   const found = outside(Array.from(value).length, minLength, maxLength, at)
   if (format === 'uuid' && !/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/.test(value)) found.push(`${at}: no UUID`)
+  if (pattern !== undefined && !new RegExp(pattern, 'u').test(value)) found.push(`${at}: not like ${pattern}`)
   if (format === 'date-time' && Number.isNaN(Date.parse(value))) found.push(`${at}: no time`)
   return found
 }

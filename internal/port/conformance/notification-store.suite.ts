@@ -1,6 +1,14 @@
+import { randomBytes } from 'node:crypto'
 import { v7 as uuidv7 } from 'uuid'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { type Lane, lanes, type NewNotification, type Notification } from '../../domain/notification.ts'
+import {
+  channels,
+  type Lane,
+  lanes,
+  type NewNotification,
+  type Notification,
+  recipientBytesMax,
+} from '../../domain/notification.ts'
 import { decideOutcome, type SendResult } from '../../domain/outcome.ts'
 import { lookAgainMs } from '../../domain/protocol.ts'
 import { aNotification } from '../../testkit/builders.ts'
@@ -119,6 +127,10 @@ export function notificationStoreConformance(name: string, open: () => Promise<S
           tags: ['a', 'quote"d', 'back\\slash', '{b,ü}', 'NULL'],
           metadata: { nested: { list: [1, null, 'x'] }, text: '"' },
           content: 'line\nline "two" 😀',
+          title: 'a "title" \\',
+          html: '<p>NULL {}</p>',
+          data: { blocks: [{ n: 1.5 }, null], text: '{"' },
+          provider: 'smtp-main',
         })
         const { tenant: _tenant, bodyHash: _hash, traceparent: _trace, ...shown } = one.notification
         expect(await read(one)).toMatchObject({
@@ -132,6 +144,16 @@ export function notificationStoreConformance(name: string, open: () => Promise<S
           providerMessageId: null,
           lastError: null,
         })
+      })
+
+      it('stores the longest recipient of every channel, though it is a key of an index', async () => {
+        for (const channel of channels) {
+          const recipient = randomBytes(recipientBytesMax[channel])
+            .toString('base64')
+            .slice(0, recipientBytesMax[channel])
+          const one = await storeOne(store, { channel, recipient })
+          expect(await store.list(one.tenant, { recipient }, { kind: 'offset', offset: 0, limit: 1 })).toHaveLength(1)
+        }
       })
 
       it('says when the row must be looked at again and when it ends', async () => {
@@ -250,23 +272,36 @@ export function notificationStoreConformance(name: string, open: () => Promise<S
 
     describe('claim', () => {
       it('hands out what is needed to send, once', async () => {
-        const one = await storeOne(store, { traceparent: '00-aa-bb-01', maxRetries: 3 })
-        const { recipient, content, correlationId, tenant } = one.notification
+        const one = await storeOne(store, {
+          traceparent: '00-aa-bb-01',
+          maxRetries: 3,
+          channel: 'CHAT',
+          title: 'Disk full',
+          html: '<p>',
+          data: { blocks: [] },
+          tags: ['ops', 'a,"b'],
+          metadata: { n: 1 },
+          provider: 'slack-ops',
+        })
+        const {
+          batchId: _batch,
+          idempotencyKey: _key,
+          bodyHash: _hash,
+          scheduledAt: _from,
+          expiresAt: _to,
+          ...said
+        } = one.notification
         expect(await store.claim([one.ref, one.ref], aLease())).toEqual([
           {
-            id: one.id,
-            tenant,
-            recipient,
-            content,
-            correlationId,
-            traceparent: '00-aa-bb-01',
-            channel: 'SMS',
-            priority: 'NORMAL',
+            ...said,
+            createdAt: (await read(one)).createdAt,
             generation: 0,
             attempt: 1,
             maxAttempts: 3,
-            maxRetries: 3,
             leaseToken: 1,
+            tried: [],
+            unknownOver: [],
+            dueForMs: expect.any(Number),
             waitedMs: expect.any(Number),
           },
         ])
@@ -295,6 +330,31 @@ export function notificationStoreConformance(name: string, open: () => Promise<S
         const refs = [{ ...one.ref, leaseToken: 1 }, later.ref, expired.ref, { id: uuidv7(), leaseToken: 0 }]
         expect(await store.claim(refs, aLease())).toEqual([])
         expect(await store.claim([], aLease())).toEqual([])
+      })
+
+      it('names the connections that this generation went over, oldest first', async () => {
+        const one = await storeOne(store)
+        let leaseToken = 0
+        const over = async (connection: string | null, kind: 'transient' | 'permanent' = 'transient') => {
+          const claimed = await claimOne(store, { id: one.id, leaseToken })
+          leaseToken = claimed.leaseToken
+          const via = connection === null ? {} : { via: { connection, connector: 'sms@1', rule: null } }
+          await store.settle([{ ...retryNow(claimed, failing(kind)), ...via }])
+          return claimed.tried
+        }
+        expect(await over('first')).toEqual([])
+        expect(await over(null)).toEqual(['first'])
+        expect(await over('second')).toEqual(['first'])
+        expect(await over('first', 'permanent')).toEqual(['first', 'second'])
+        const replayed = await store.replay({ tenant: one.tenant, id: one.id, generation: 0, force: false })
+        if (replayed.kind !== 'replayed') throw new Error(replayed.kind)
+        expect((await claimOne(store, replayed.reference)).tried).toEqual([])
+        expect((await attemptsOf(one))?.map(({ connection, connector }) => [connection, connector])).toEqual([
+          ['first', 'sms@1'],
+          [null, null],
+          ['second', 'sms@1'],
+          ['first', 'sms@1'],
+        ])
       })
 
       it('claims no retry before its time, whatever a message says', async () => {
@@ -552,6 +612,73 @@ export function notificationStoreConformance(name: string, open: () => Promise<S
       })
     })
 
+    describe('attempts over connections', () => {
+      const over = (connection: string) => ({ connection, connector: 'twilio@3', rule: 'errors[1]' })
+
+      it('say which connection, connector and rule', async () => {
+        const one = await storeOne(store)
+        const claimed = await claimOne(store, one.ref)
+        await store.settle([{ ...retryNow(claimed, failing('transient')), provider: 'a', via: over('a') }])
+        const again = await claimOne(store, { id: one.id, leaseToken: 1 })
+        await store.settle([{ ...settlementOf(again, accepted), provider: 'b', via: { ...over('b'), rule: null } }])
+        expect(await attemptsOf(one)).toMatchObject([
+          { provider: 'a', ...over('a') },
+          { provider: 'b', ...over('b'), rule: null },
+        ])
+      })
+
+      it('without a try name nothing', async () => {
+        const one = await storeOne(store)
+        const ended: Settlement = {
+          ...settlementOf(await claimOne(store, one.ref), failing('permanent')),
+          provider: null,
+          decision: { kind: 'failed', reason: 'parked' },
+        }
+        expect(await store.settle([ended])).toMatchObject([{ status: 'FAILED', reason: 'parked' }])
+        expect(await attemptsOf(one)).toMatchObject([{ provider: null, connection: null, connector: null, rule: null }])
+      })
+
+      it('are told to the next claim, and over which of them it may have arrived', async () => {
+        const one = await storeOne(store)
+        const first = await claimOne(store, one.ref)
+        expect(first).toMatchObject({ tried: [], unknownOver: [] })
+        await store.settle([{ ...retryNow(first, failing('transient')), via: over('a') }])
+        const second = await claimOne(store, { id: one.id, leaseToken: 1 })
+        expect(second).toMatchObject({ tried: ['a'], unknownOver: [] })
+        await store.settle([{ ...retryNow(second, failing('unknown')), via: over('b') }])
+        const third = await claimOne(store, { id: one.id, leaseToken: 2 }, spentLease)
+        expect(third).toMatchObject({ tried: ['a', 'b'], unknownOver: ['b'] })
+        await sweepUntil(store, [one.id])
+        const fourth = await claimOne(store, { id: one.id, leaseToken: 4 })
+        expect(fourth).toMatchObject({ tried: ['a', 'b'], unknownOver: ['b', null] })
+        expect(fourth.dueForMs).toBeGreaterThanOrEqual(0)
+      })
+
+      it('of earlier generations count no more', async () => {
+        const one = await storeOne(store)
+        const first = await claimOne(store, one.ref)
+        const failed: Settlement = {
+          ...settlementOf(first, failing('unknown')),
+          via: over('a'),
+          decision: { kind: 'failed', reason: 'parked' },
+        }
+        await store.settle([failed])
+        const replayed = await store.replay({ tenant: one.tenant, id: one.id, generation: 0, force: true })
+        if (replayed.kind !== 'replayed') throw new Error(replayed.kind)
+        const again = await claimOne(store, replayed.reference)
+        expect(again).toMatchObject({ tried: [], unknownOver: [], dueForMs: null })
+      })
+
+      it('name the connection of a success that came late', async () => {
+        const one = await storeOne(store)
+        const claimed = await claimOne(store, one.ref, spentLease)
+        await sweepUntil(store, [one.id], 60_000)
+        const success: Settlement = { ...settlementOf(claimed, accepted), provider: 'a', via: over('a') }
+        expect(await store.lateSuccess([success])).toEqual([one.id])
+        expect(await attemptsOf(one)).toMatchObject([{ outcome: 'ok', late: true, provider: 'a', ...over('a') }])
+      })
+    })
+
     describe('defer and release', () => {
       it('moves the due time, voids older copies and burns no attempt', async () => {
         const one = await storeOne(store)
@@ -564,12 +691,26 @@ export function notificationStoreConformance(name: string, open: () => Promise<S
       it('gives an unbegun claim back without an attempt', async () => {
         const one = await storeOne(store)
         const claimed = await claimOne(store, one.ref)
-        expect(await store.release([claimed])).toEqual([one.id])
-        expect(await store.release([claimed])).toEqual([])
+        const unbegun = { claimed, delayMs: 60_000 }
+        expect(await store.release([unbegun])).toEqual([one.id])
+        expect(await store.release([unbegun])).toEqual([])
         expect(await store.settle([settlementOf(claimed, accepted)])).toEqual([])
         expect(await read(one)).toMatchObject({ status: 'QUEUED', attemptCount: 0 })
         expect(await attemptsOf(one)).toEqual([])
         expect(await claimOne(store, { id: one.id, leaseToken: 2 })).toMatchObject({ attempt: 1 })
+      })
+
+      it('gives each unbegun claim back until its own time', async () => {
+        const lane: Lane = { channel: 'PUSH', priority: 'LOW' }
+        const soon = await claimOne(store, (await storeOne(store, lane)).ref)
+        const later = await claimOne(store, (await storeOne(store, lane)).ref)
+        await store.release([
+          { claimed: later, delayMs: 60_000 },
+          { claimed: soon, delayMs: 0 },
+        ])
+        expect(await releaseUntil(store, soon.id)).toMatchObject({ id: soon.id })
+        const found = await store.releaseDue([{ ...lane, count: 1_000 }])
+        expect(found.map(({ id }) => id)).not.toContain(later.id)
       })
     })
 

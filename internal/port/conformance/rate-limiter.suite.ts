@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, it } from 'vitest'
-import { type Channel, channels } from '../../domain/notification.ts'
+import { byChannel, channels } from '../../domain/notification.ts'
 import type { Limit, Limits, RateLimiter } from '../rate-limiter.ts'
 
 export interface RateLimiterHarness {
@@ -13,7 +13,7 @@ export interface RateLimiterHarness {
 
 /** One limit for every purpose and channel. */
 export function limitsOf(limit: Limit): Limits {
-  const perChannel = { SMS: limit, EMAIL: limit, PUSH: limit } satisfies Record<Channel, Limit>
+  const perChannel = byChannel(() => limit)
   return { send: perChannel, release: perChannel }
 }
 

@@ -44,6 +44,9 @@ export interface EgressDeps {
 export interface Egress {
   /** For every HTTP request that leaves the engine. A target that may not be called is a `BlockedAddressError`. */
   readonly dispatcher: Dispatcher
+  /** The same rules, for what does not speak HTTP. */
+  readonly addresses: AddressRules
+  readonly names: Pick<Names, 'resolve' | 'forget'>
   /**
    * What speaks against a URL before anything is resolved, for whoever enters it; null when nothing does. The text
    * completes "url: …" and repeats no part of the URL but its port.
@@ -78,7 +81,8 @@ const headersTimeoutMs = 900_000
 export function openEgress(settings: EgressSettings, { clock, lookup = resolveAll }: EgressDeps): Egress {
   const connectTimeoutMs = settings.connectTimeoutMs ?? connectTimeoutMsDefault
   const { allowNets = [], denyNets = [], proxyUrl = null } = settings
-  const rules = new TargetRules(new AddressRules({ allowNets, denyNets }), {
+  const addresses = new AddressRules({ allowNets, denyNets })
+  const rules = new TargetRules(addresses, {
     ports: settings.ports ?? portsDefault,
     plainHttp: settings.plainHttp ?? false,
     trustedUrls: settings.trustedUrls ?? [],
@@ -105,6 +109,8 @@ export function openEgress(settings: EgressSettings, { clock, lookup = resolveAl
   let closing: Promise<void> | null = null
   return {
     dispatcher: pools,
+    addresses,
+    names,
     check: (text) => checkUrl(text, rules),
     close: () => (closing ??= closeAll(pools, proxy, clock.timeout(cutAfterMs))),
   }

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { type Lane, lanes } from '../../domain/notification.ts'
-import type { Decision, SendResult } from '../../domain/outcome.ts'
+import type { SendResult } from '../../domain/outcome.ts'
 import type { Claimed, Settlement } from '../../port/notification-store.ts'
 import { aNotification } from '../builders.ts'
 import { Command } from './command.ts'
@@ -84,17 +84,21 @@ const claim = fc
         const claims = await pair.both(
           'claim',
           (store) => store.claim(refs, { owner, durationMs }),
-          (won) => won.map(({ waitedMs, ...one }) => ({ ...one, waited: ticks(waitedMs) })).sort(byId),
+          (won) =>
+            won
+              .map(({ waitedMs, dueForMs, createdAt: _createdAt, ...one }) => ({
+                ...one,
+                waited: ticks(waitedMs),
+                dueFor: ticks(dueForMs),
+              }))
+              .sort(byId),
         )
         pair.claims.push(...claims)
       }),
   )
 
 const failure = { statusCode: null, responseExcerpt: null, code: 'x', message: 'x', retryAfterMs: null }
-interface End {
-  readonly decision: Decision
-  readonly result: SendResult
-}
+type End = Pick<Settlement, 'decision' | 'result' | 'via'>
 
 const failedEnd = fc
   .record({
@@ -117,7 +121,14 @@ const anyEnd = fc.oneof(
   }),
 )
 
-const someEnds = fc.array(fc.tuple(anyPick, anyEnd), { minLength: 1, maxLength: 3 })
+const anyVia = fc.constantFrom({}, { via: { connection: 'a', connector: 'k@1', rule: null } })
+const someEnds = fc.array(
+  fc.tuple(
+    anyPick,
+    fc.tuple(anyEnd, anyVia).map(([end, via]) => ({ ...end, ...via })),
+  ),
+  { minLength: 1, maxLength: 3 },
+)
 
 function settlements(pair: Pair, ends: readonly (readonly [number, End])[]): readonly Settlement[] {
   const made = new Map<Claimed, Settlement>()
@@ -211,10 +222,10 @@ const defer = fc.record({ picks: somePicks, off: fc.constantFrom(0, 0, -1), dela
     }),
 )
 
-const giveBack = somePicks.map(
-  (picks) =>
+const giveBack = fc.record({ picks: somePicks, delayMs: inTicks(-1, 0, 3, 100) }).map(
+  ({ picks, delayMs }) =>
     new Command<Pair>('give back', async (pair) => {
-      const claims = picked(pair.claims, picks)
+      const claims = picked(pair.claims, picks).map((claimed) => ({ claimed, delayMs }))
       await pair.both(
         'give back',
         (store) => store.release(claims),

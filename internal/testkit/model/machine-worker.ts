@@ -1,5 +1,6 @@
 import { leaseMarginMs } from '../../dispatch/deliver.ts'
 import { attemptOutcome, decideOutcome, type SendResult } from '../../domain/outcome.ts'
+import { releasedDueMs } from '../../domain/protocol.ts'
 import {
   backOffMs,
   type Claim,
@@ -181,7 +182,8 @@ function settleSteps(turn: Turn): readonly Next[] {
   if (claim === undefined || worker.result === null) return []
   const decision = decideOutcome({ ...claim, maxRetries: state.row.maxRetries }, worker.result, policy, () => 0)
   const outcome = attemptOutcome(worker.result)
-  const result = { leaseToken: claim.token, attempt: claim.attempt, generation: claim.generation, decision, outcome }
+  const { token: leaseToken, attempt, generation } = claim
+  const result = { leaseToken, attempt, generation, decision, outcome, connection: null }
   const isYes = decision.kind === 'sent'
   const after = step.settleRow(state.row, result, state.nowMs, setting.bugs)
   const givesUp =
@@ -210,7 +212,8 @@ function lateSteps(turn: Turn): readonly Next[] {
   const claim = state.claims.find((one) => one.token === worker.claim)
   if (claim === undefined) return []
   const { token: leaseToken, attempt, generation } = claim
-  const result: step.Result = { leaseToken, attempt, generation, decision: { kind: 'sent' }, outcome: 'ok' }
+  const end = { decision: { kind: 'sent' }, outcome: 'ok', connection: null } as const
+  const result: step.Result = { leaseToken, attempt, generation, ...end }
   const after = step.lateSuccessRow(state.row, result, setting.bugs)
   const rest = after === null ? {} : { row: after }
   const done = fine(turn, 'tells its late success', letGo(worker), rest)
@@ -222,7 +225,8 @@ function lateSteps(turn: Turn): readonly Next[] {
 
 function releaseSteps(turn: Turn): readonly Next[] {
   const { state, worker, setting } = turn
-  const after = step.giveBackRow(state.row, worker.claim, state.nowMs, setting.bugs)
+  const claim = { leaseToken: worker.claim, delayMs: releasedDueMs }
+  const after = step.giveBackRow(state.row, claim, state.nowMs, setting.bugs)
   if (after === null) return [fine(turn, 'has nothing to give back', letGo(worker))]
   const rest = { row: after }
   return [checked(fine(turn, 'gives back', letGo(worker), rest), state, after), ...lost(turn, 'gives back', {}, rest)]

@@ -6,6 +6,7 @@ import { isFinished } from '../../domain/status.ts'
 export interface ModelAttempt {
   readonly number: number
   readonly generation: number
+  readonly connection: string | null
   readonly outcome: AttemptOutcome
   readonly late: boolean
   readonly nextRetryAtMs: number | null

@@ -1,7 +1,7 @@
 import type { AttemptOutcome } from '../../domain/attempt.ts'
-import type { Decision } from '../../domain/outcome.ts'
-import { lookAgainMs, releasedDueMs } from '../../domain/protocol.ts'
-import type { ReleaseCause } from '../../port/notification-store.ts'
+import { attemptOutcome, type Decision } from '../../domain/outcome.ts'
+import { lookAgainMs } from '../../domain/protocol.ts'
+import type { ReleaseCause, Settlement } from '../../port/notification-store.ts'
 import type { ModelAttempt, ModelRow } from './row.ts'
 
 /**
@@ -36,6 +36,14 @@ export interface Result {
   readonly generation: number
   readonly decision: Decision
   readonly outcome: AttemptOutcome
+  /** What it went over, when it was a connection. */
+  readonly connection: string | null
+}
+
+export function resultOf({ claimed, via, decision, result }: Settlement): Result {
+  const { leaseToken, attempt, generation } = claimed
+  const outcome = attemptOutcome(result)
+  return { leaseToken, attempt, generation, decision, outcome, connection: via?.connection ?? null }
 }
 
 /** As the port has it: `owner` names one call of one process. */
@@ -99,7 +107,7 @@ export function settleRow(row: ModelRow, result: Result, nowMs: number, bugs = n
     dueAtMs,
     nextRetryAtMs: dueAtMs,
   }
-  return withAttempt(after, result.outcome)
+  return withAttempt(after, result.outcome, result.connection)
 }
 
 /** A settle that is repeated after its answer was lost finds its own work: the row still carries its token. */
@@ -122,7 +130,9 @@ export function lateSuccessRow(row: ModelRow, result: Result, bugs = noBugs): Mo
   }
   const attempts = row.attempts.map(
     (one): ModelAttempt =>
-      one.number === row.attemptCount ? { ...one, outcome: 'ok', late: true, nextRetryAtMs: null } : one,
+      one.number === row.attemptCount
+        ? { ...one, outcome: 'ok', late: true, connection: result.connection, nextRetryAtMs: null }
+        : one,
   )
   return { ...end, attempts }
 }
@@ -171,7 +181,7 @@ export function sweepRow(row: ModelRow, backoffMs: number, nowMs: number, bugs =
     dueAtMs,
     nextRetryAtMs: dueAtMs,
   }
-  return bugs.has('sweep_forgets_attempt') ? after : withAttempt(after, 'abandoned')
+  return bugs.has('sweep_forgets_attempt') ? after : withAttempt(after, 'abandoned', null)
 }
 
 export function deferRow(row: ModelRow, token: number, delayMs: number, nowMs: number): ModelRow | null {
@@ -181,8 +191,13 @@ export function deferRow(row: ModelRow, token: number, delayMs: number, nowMs: n
   return { ...row, dueAtMs, nextRetryAtMs, publishCount: 0, leaseToken: row.leaseToken + 1 }
 }
 
-export function giveBackRow(row: ModelRow, token: number, nowMs: number, bugs = noBugs): ModelRow | null {
-  if (row.status !== 'SENDING' || row.leaseToken !== token) return null
+export function giveBackRow(
+  row: ModelRow,
+  claim: { readonly leaseToken: number; readonly delayMs: number },
+  nowMs: number,
+  bugs = noBugs,
+): ModelRow | null {
+  if (row.status !== 'SENDING' || row.leaseToken !== claim.leaseToken) return null
   return {
     ...row,
     status: 'QUEUED',
@@ -190,7 +205,7 @@ export function giveBackRow(row: ModelRow, token: number, nowMs: number, bugs = 
     leaseToken: row.leaseToken + 1,
     leaseOwner: null,
     leaseUntilMs: null,
-    dueAtMs: Math.min(nowMs + releasedDueMs, row.expiresAtMs),
+    dueAtMs: Math.min(nowMs + Math.max(claim.delayMs, 0), row.expiresAtMs),
   }
 }
 
@@ -222,8 +237,9 @@ export function replayRow(
 }
 
 /** A second end of the same attempt changes nothing: the first word stands. */
-function withAttempt(row: ModelRow, outcome: AttemptOutcome): ModelRow {
+function withAttempt(row: ModelRow, outcome: AttemptOutcome, connection: string | null): ModelRow {
   if (row.attempts.some((one) => one.number === row.attemptCount)) return row
   const { attemptCount: number, generation, nextRetryAtMs } = row
-  return { ...row, attempts: [...row.attempts, { number, generation, outcome, late: false, nextRetryAtMs }] }
+  const attempt: ModelAttempt = { number, generation, connection, outcome, late: false, nextRetryAtMs }
+  return { ...row, attempts: [...row.attempts, attempt] }
 }

@@ -9,18 +9,16 @@ export interface Payload {
 }
 
 export function toClaimed({ item, createdAtMs }: Payload, row: ModelRow, nowMs: number): Claimed {
-  const { id, tenant, channel, priority, correlationId, recipient, content, traceparent, maxRetries } = item
-  const dueMs = Math.max(createdAtMs, item.scheduledAt?.getTime() ?? 0)
+  const { batchId: _batch, idempotencyKey: _key, bodyHash: _hash, scheduledAt, expiresAt: _ends, ...said } = item
+  const dueMs = Math.max(createdAtMs, scheduledAt?.getTime() ?? 0)
+  const attempts = row.attempts.filter(({ generation }) => generation === row.generation)
+  const open = attempts.filter(({ outcome }) => outcome === 'unknown' || outcome === 'abandoned')
   return {
-    id,
-    tenant,
-    channel,
-    priority,
-    correlationId,
-    recipient,
-    content,
-    traceparent,
-    maxRetries,
+    ...said,
+    createdAt: new Date(createdAtMs),
+    tried: attempts.flatMap(({ connection }) => connection ?? []),
+    unknownOver: row.outcomeUnknown ? open.map(({ connection }) => connection) : [],
+    dueForMs: row.generation === 0 ? Math.max(0, nowMs - dueMs) : null,
     generation: row.generation,
     attempt: row.attemptCount,
     maxAttempts: row.maxAttempts,
