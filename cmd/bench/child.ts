@@ -34,12 +34,13 @@ export class Child {
     })
     this.process.stdout?.setEncoding('utf8').on('data', (text: string) => this.#output.add(text))
     this.process.stderr?.setEncoding('utf8').on('data', (text: string) => this.#output.add(text))
-    const killNow = () => this.process.kill('SIGKILL')
-    process.once('exit', killNow)
+    // Not by force: an embedded engine also has to end its PostgreSQL.
+    const endToo = () => this.process.kill('SIGTERM')
+    process.once('exit', endToo)
     this.exited = new Promise((resolve) => {
       this.process.once('error', (error) => this.#output.add(`could not be started: ${error.message}\n`))
       this.process.once('close', (code, signal) => {
-        process.off('exit', killNow)
+        process.off('exit', endToo)
         this.#output.add(`[ended: ${signal ?? `exit code ${code}`}]`)
         resolve()
       })

@@ -38,6 +38,7 @@ const units = [
   ['Us', 'µs'],
   ['Cores', 'cores'],
   ['Bytes', 'MiB'],
+  ['Times', '×'],
 ] as const
 
 function unitOf(name: string): readonly [string, string] {
@@ -46,7 +47,8 @@ function unitOf(name: string): readonly [string, string] {
 
 export function show(name: string, value: number): string {
   const [unit] = unitOf(name)
-  if (unit === 'Bytes') return (value / 2 ** 20).toFixed(0)
+  if (unit === 'Bytes') return (value / 2 ** 20).toFixed(value < 10 * 2 ** 20 ? 1 : 0)
+  if (unit === 'Times') return value.toFixed(2)
   if (unit === 'Cores') return value.toFixed(value < 0.1 ? 3 : 2)
   if (unit === 'Ms') return value.toFixed(1)
   return Math.round(value).toLocaleString('en')

@@ -1,5 +1,7 @@
+import { connect } from 'amqplib'
 import { Redis } from 'ioredis'
 import postgres from 'postgres'
+import { z } from 'zod'
 import { ControlledServer } from '../../internal/testkit/services/controlled-server.ts'
 import { findPrograms } from '../../internal/testkit/services/find-programs.ts'
 import { probeSql, runSql } from '../../internal/testkit/services/sql.ts'
@@ -20,6 +22,7 @@ export const redisSettings = ['appendonly=yes', 'appendfsync=everysec'] as const
 export interface Ground {
   readonly urls: { readonly postgres: string; readonly rabbitmq: string; readonly redis: string }
   readonly pids: { readonly postgres: number; readonly rabbitmq: number; readonly redis: number }
+  readonly versions: Readonly<Record<'postgres' | 'rabbitmq' | 'redis', string>>
   /** An empty folder, for programs to run in. */
   readonly folder: string
   readonly sql: postgres.Sql
@@ -30,43 +33,65 @@ export interface Ground {
   close(): Promise<void>
 }
 
-const ownSchemas = ['bench', 'pgboss', 'graphile_worker']
+/** What is to be closed again, latest first. */
+type Closing = (() => Promise<unknown>)[]
 
+/** @throws Error when a server does not start; nothing is left then. */
 export async function openGround({ profile }: { readonly profile: boolean }): Promise<Ground> {
+  const closing: Closing = []
+  const close = async () => {
+    for (const closeOne of closing.splice(0).toReversed()) await closeOne()
+  }
+  try {
+    return { ...(await open(profile, closing)), close }
+  } catch (error) {
+    await close()
+    throw error
+  }
+}
+
+async function open(profile: boolean, closing: Closing): Promise<Omit<Ground, 'close'>> {
   const programs = findPrograms(process.env['PATH'] ?? '')
   const { base, folder } = await makeFolders()
+  closing.push(() => removeFolder(base))
   const killNow = (throwaway: Throwaway) => process.once('exit', () => throwaway.killNow())
   const throwaway = await startThrowaway(serviceNames, programs, killNow)
+  closing.push(() => throwaway.stop())
   const { postgres: quick, rabbitmq, redis } = throwaway.servers
   if (quick === undefined || rabbitmq === undefined || redis === undefined) throw new Error('a server is missing')
   const countsStatements = profile && (await hasStatementStatistics(quick.url))
-  const durable = await restartDurable(quick, countsStatements)
+  const durable = await restartDurable(quick, countsStatements, closing)
   await makeDurable(redis.url)
   const sql = postgres(durable.url, { max: 1, onnotice: () => undefined })
+  closing.push(() => sql.end({ timeout: 2 }))
   if (countsStatements) await sql`CREATE EXTENSION pg_stat_statements`
   return {
     urls: { postgres: durable.url, rabbitmq: rabbitmq.url, redis: redis.url },
     pids: { postgres: durable.pid, rabbitmq: rabbitmq.pid, redis: redis.pid },
+    versions: {
+      postgres: await postgresVersion(sql),
+      rabbitmq: await rabbitMqVersion(rabbitmq.url),
+      redis: await redisVersion(redis.url),
+    },
     folder,
     sql,
     countsStatements,
     async clean() {
-      for (const schema of ownSchemas) await sql.unsafe(`DROP SCHEMA IF EXISTS ${schema} CASCADE`)
+      const used = await sql`SELECT nspname FROM pg_namespace WHERE nspname !~ '^(pg_|information_schema$|public$)'`
+      for (const { nspname } of used) await sql`DROP SCHEMA ${sql(String(nspname))} CASCADE`
       await onRedis(redis.url, (client) => client.flushall())
       await sql`CHECKPOINT`
       if (countsStatements) await sql`SELECT pg_stat_statements_reset()`
-    },
-    async close() {
-      await sql.end({ timeout: 2 })
-      await durable.stop()
-      await throwaway.stop()
-      await removeFolder(base)
     },
   }
 }
 
 /** The servers of tests forget everything when the power goes; what is measured here must not. */
-async function restartDurable(quick: ControlledServer, countsStatements: boolean): Promise<ControlledServer> {
+async function restartDurable(
+  quick: ControlledServer,
+  countsStatements: boolean,
+  closing: Closing,
+): Promise<ControlledServer> {
   await quick.stop()
   const preload = countsStatements ? ['shared_preload_libraries=pg_stat_statements'] : []
   const settings = [...postgresSettings, ...preload].flatMap((setting) => ['-c', setting])
@@ -78,6 +103,7 @@ async function restartDurable(quick: ControlledServer, countsStatements: boolean
     )
   const durable = new ControlledServer(quick, spec, 30_000, isReady)
   process.once('exit', () => durable.killNow())
+  closing.push(() => durable.stop())
   await durable.ready()
   return durable
 }
@@ -96,13 +122,34 @@ async function makeDurable(url: string): Promise<void> {
   })
 }
 
-async function onRedis(url: string, act: (client: Redis) => Promise<unknown>): Promise<void> {
+async function onRedis<T>(url: string, act: (client: Redis) => Promise<T>): Promise<T> {
   const client = new Redis(url, { lazyConnect: true, connectTimeout: 5_000, maxRetriesPerRequest: 1 })
   client.on('error', () => undefined) // the commands reject with it
   try {
     await client.connect()
-    await act(client)
+    return await act(client)
   } finally {
     client.disconnect()
   }
+}
+
+async function postgresVersion(sql: postgres.Sql): Promise<string> {
+  const [server] = await sql`SHOW server_version`
+  return String(server?.['server_version'])
+}
+
+const brokerProperties = z.object({ version: z.string() })
+
+async function rabbitMqVersion(url: string): Promise<string> {
+  const model = await connect(url, { timeout: 5_000 })
+  try {
+    return brokerProperties.parse(model.connection.serverProperties).version
+  } finally {
+    await model.close()
+  }
+}
+
+async function redisVersion(url: string): Promise<string> {
+  const info = await onRedis(url, (client) => client.info('server'))
+  return /^redis_version:(\S+)/m.exec(info)?.[1] ?? 'unknown'
 }

@@ -2,29 +2,26 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { Pool } from 'undici'
 import { z } from 'zod'
 import { makeDeliver } from './deliver.ts'
+import { content, oneChannel, recipientOf } from './items.ts'
 import { obey } from './remote.ts'
 import { percentile } from './stats.ts'
 import { sharedNowMs } from './time.ts'
 
 /** The load generator, in a process of its own so that it does not wait behind anybody else's work. */
 
-const target = z.object({ url: z.string(), connections: z.number() })
+const target = z.object({ urls: z.array(z.string()), connections: z.number() })
 const closedLoop = target.extend({
   /** Ends after so many requests or so much time, whichever comes first. */
   requests: z.number().nullable(),
   withinMs: z.number(),
   /** 1 = single requests, more = batches. */
   items: z.number(),
-  channels: z.array(z.string()),
 })
 const openLoop = target.extend({ perSecond: z.number(), requests: z.number(), channels: z.array(z.string()) })
-const bareLoop = target.extend({ requests: z.number() })
+const bareLoop = z.object({ url: z.string(), connections: z.number(), requests: z.number() })
 
-const content = 'Your parcel is on its way and will be with you tomorrow between nine and eleven in the morning.'
-
-function itemOf(number: number, channels: readonly string[]): string {
-  const channel = channels[number % channels.length]
-  return `{"channel":"${channel}","recipient":"+${String(number).padStart(10, '0')}","content":"${content}"}`
+function itemOf(number: number, channel = oneChannel): string {
+  return `{"channel":"${channel}","recipient":"${recipientOf(number, channel)}","content":"${content}"}`
 }
 
 /** One request; resolves with null when it was accepted, else with what came instead. */
@@ -49,19 +46,37 @@ function post(pool: Pool, path: string, body: string): Promise<string | null> {
   })
 }
 
-function openPool({ url, connections }: z.infer<typeof target>): Pool {
-  return new Pool(url, { connections, pipelining: 1, headersTimeout: 60_000, bodyTimeout: 60_000 })
+/** The connections of one loop, the same number to each process of a service. */
+class Pools {
+  readonly #pools: readonly Pool[]
+
+  constructor({ urls, connections }: z.infer<typeof target>) {
+    const each = Math.ceil(connections / urls.length)
+    const options = { connections: each, pipelining: 1, headersTimeout: 60_000, bodyTimeout: 60_000 }
+    this.#pools = urls.map((url) => new Pool(url, options))
+  }
+
+  /** In turns. */
+  at(number: number): Pool {
+    const pool = this.#pools[number % this.#pools.length]
+    if (pool === undefined) throw new Error('a loop needs at least one URL')
+    return pool
+  }
+
+  async close(): Promise<void> {
+    await Promise.all(this.#pools.map((pool) => pool.destroy()))
+  }
 }
 
 /** Every connection sends its next request as soon as it has its answer. */
 async function runClosed(input: unknown) {
-  const { items, requests, withinMs, channels, ...to } = closedLoop.parse(input)
-  const pool = openPool(to)
+  const { items, requests, withinMs, ...to } = closedLoop.parse(input)
+  const pools = new Pools(to)
   const latencies: number[] = []
   const startedMs = sharedNowMs()
   let begun = 0
   const failures: string[] = []
-  const lane = async () => {
+  const lane = async (pool: Pool) => {
     while (
       failures.length === 0 &&
       begun < (requests ?? Number.POSITIVE_INFINITY) &&
@@ -70,18 +85,18 @@ async function runClosed(input: unknown) {
       const number = begun++
       const sentMs = sharedNowMs()
       const failure =
-        items === 1 ? await post(pool, '/v1/notifications', itemOf(number, channels)) : await postBatch(number)
+        items === 1 ? await post(pool, '/v1/notifications', itemOf(number)) : await postBatch(pool, number)
       latencies.push(sharedNowMs() - sentMs)
       if (failure !== null) failures.push(failure)
     }
   }
-  const postBatch = (number: number) => {
-    const body = Array.from({ length: items }, (_, index) => itemOf(number * items + index, channels)).join()
+  const postBatch = (pool: Pool, number: number) => {
+    const body = Array.from({ length: items }, (_, index) => itemOf(number * items + index)).join()
     return post(pool, '/v1/notifications/batch', `{"notifications":[${body}]}`)
   }
-  await Promise.all(Array.from({ length: to.connections }, lane))
+  await Promise.all(Array.from({ length: to.connections }, (_, index) => lane(pools.at(index))))
   const endedMs = sharedNowMs()
-  await pool.destroy()
+  await pools.close()
   latencies.sort((a, b) => a - b)
   return {
     accepted: (begun - failures.length) * items,
@@ -95,13 +110,17 @@ async function runClosed(input: unknown) {
 /** Requests go out when they are due, whatever became of those before. */
 async function runOpen(input: unknown) {
   const { perSecond, requests, channels, ...to } = openLoop.parse(input)
-  const pool = openPool(to)
+  const pools = new Pools(to)
   const scheduled = new Float64Array(requests)
   const answered = new Float64Array(requests)
   const failures: string[] = []
   const pending: Promise<void>[] = []
   const send = async (number: number) => {
-    const failure = await post(pool, '/v1/notifications', itemOf(number, channels))
+    const failure = await post(
+      pools.at(number),
+      '/v1/notifications',
+      itemOf(number, channels[number % channels.length]),
+    )
     answered[number] = sharedNowMs()
     if (failure !== null) failures.push(failure)
   }
@@ -115,7 +134,7 @@ async function runOpen(input: unknown) {
     pending.push(send(number))
   }
   await Promise.all(pending)
-  await pool.destroy()
+  await pools.close()
   return { scheduled, answered, failures: failures.slice(0, 3), endedMs: sharedNowMs() }
 }
 
@@ -128,7 +147,7 @@ async function runBare(input: unknown) {
   const lane = async () => {
     while (begun < requests) {
       const number = begun++
-      await deliver({ id: String(number), channel: 'SMS', recipient: `+${String(number).padStart(10, '0')}`, content })
+      await deliver({ id: String(number), channel: 'SMS', recipient: recipientOf(number), content })
     }
   }
   await Promise.all(Array.from({ length: connections }, lane))

@@ -1,5 +1,6 @@
 import path from 'node:path'
 import { z } from 'zod'
+import { oneChannel } from './items.ts'
 import { Remote } from './remote.ts'
 
 const loopResult = z.object({
@@ -21,27 +22,26 @@ export type LoopResult = z.infer<typeof loopResult>
 export type OpenResult = z.infer<typeof openResult>
 
 export interface ClosedLoop {
-  readonly url: string
+  /** Of the processes of one service, which share the connections evenly. */
+  readonly urls: readonly string[]
   readonly connections: number
   /** At most so many requests (null: any number) and about so much time. */
   readonly requests: number | null
   readonly withinMs: number
   /** Notifications in each request. */
   readonly items: number
-  readonly channels?: readonly string[]
 }
 
 export interface OpenLoop {
-  readonly url: string
+  readonly urls: readonly string[]
   readonly connections: number
   readonly perSecond: number
   readonly requests: number
+  /** In turns; default: one channel, as everybody else has. */
   readonly channels?: readonly string[]
 }
 
-const channelsDefault = ['SMS']
-
-/** The process that sends requests. Notifications are numbered from 0 in each run; the number is the recipient. */
+/** The process that sends requests. Notifications are numbered from 0 in each run; the recipient ends in the number. */
 export class LoadGenerator {
   readonly #remote = new Remote('load generator', path.join(import.meta.dirname, 'load-process.ts'))
 
@@ -51,13 +51,13 @@ export class LoadGenerator {
 
   /** @throws Error when a request was not answered with 202: then there is nothing to measure. */
   async closed(loop: ClosedLoop): Promise<LoopResult> {
-    const result = await this.#remote.call('closed', { channels: channelsDefault, ...loop }, loopResult)
+    const result = await this.#remote.call('closed', loop, loopResult)
     return allAccepted(result)
   }
 
   /** @throws Error when a request was not answered with 202. */
   async open(loop: OpenLoop): Promise<OpenResult> {
-    const result = await this.#remote.call('open', { channels: channelsDefault, ...loop }, openResult)
+    const result = await this.#remote.call('open', { channels: [oneChannel], ...loop }, openResult)
     return allAccepted(result)
   }
 

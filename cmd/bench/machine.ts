@@ -1,5 +1,6 @@
 import { execFileSync } from 'node:child_process'
 import os from 'node:os'
+import { projectRoot } from '../project-root.ts'
 import type { Ground } from './ground.ts'
 
 /** What a figure is worth nothing without. */
@@ -11,11 +12,12 @@ export interface Machine {
   readonly system: string
   readonly node: string
   readonly postgres: string
+  readonly rabbitmq: string
+  readonly redis: string
   readonly load1: number
 }
 
-export async function describeMachine({ sql }: Ground): Promise<Machine> {
-  const [server] = await sql`SHOW server_version`
+export function describeMachine({ versions }: Ground): Machine {
   const model = os.cpus()[0]?.model ?? 'unknown'
   return {
     at: new Date().toISOString(),
@@ -24,17 +26,18 @@ export async function describeMachine({ sql }: Ground): Promise<Machine> {
     memoryGiB: Math.round(os.totalmem() / 2 ** 30),
     system: `${os.type()} ${os.release()}`,
     node: process.version,
-    postgres: String(server?.['server_version']),
+    ...versions,
     load1: os.loadavg()[0] ?? 0,
   }
 }
 
 function commit(): string {
   try {
-    const git = (...args: string[]) => execFileSync('git', args, { encoding: 'utf8', stdio: 'pipe' }).trim()
+    const git = (...args: string[]) =>
+      execFileSync('git', args, { cwd: projectRoot, encoding: 'utf8', stdio: 'pipe' }).trim()
     const isChanged = git('status', '--porcelain', '--untracked-files=no') !== ''
     return git('rev-parse', '--short=12', 'HEAD') + (isChanged ? ' with changes' : '')
   } catch {
-    return 'unknown (no git here)'
+    return 'unknown' // no git here, or no checkout
   }
 }

@@ -5,10 +5,11 @@ import { messageOf } from '../../internal/domain/errors.ts'
 import { Journal } from '../chaos/journal.ts'
 import { program, requireBuild } from '../e2e/harness/program.ts'
 import { version } from '../version.ts'
-import type { Contender } from './contenders/contender.ts'
+import { type Contender, variants } from './contenders/contender.ts'
 import { engineContender, engineDefaults } from './contenders/engine.ts'
 import { installPeers, peerContender, peerNames } from './contenders/peer.ts'
 import { type Ground, openGround, postgresSettings, redisSettings } from './ground.ts'
+import { Interrupted, untilInterrupted } from './interrupt.ts'
 import { LoadGenerator } from './load.ts'
 import { describeMachine } from './machine.ts'
 import { summariseProfiles, writeStatements } from './profile.ts'
@@ -26,17 +27,20 @@ async function main(): Promise<number> {
   const settings = readSettings(process.env, os.tmpdir())
   requireBuild()
   mkdirSync(settings.folder, { recursive: true })
-  // Servers and processes go with this one.
-  process.once('SIGINT', () => process.exit(130))
-  process.once('SIGTERM', () => process.exit(143))
-  const peers = settings.peers ? installPeers((line) => console.log(line)) : {}
+  const say = (line: string) => console.log(line)
+  const signal = untilInterrupted(say)
+  const peers = settings.peers ? installPeers(say) : {}
   const ground = await openGround(settings)
-  const load = new LoadGenerator()
-  const sink = await BenchSink.open()
   try {
-    return await measure(settings, { ground, load, sink }, peers)
+    const load = new LoadGenerator()
+    const sink = await BenchSink.open()
+    try {
+      signal.throwIfAborted() // nothing before this looks
+      return await measure(settings, { ground, load, sink, signal, say }, peers)
+    } finally {
+      await Promise.all([load.stop(), sink.stop()])
+    }
   } finally {
-    await Promise.all([load.stop(), sink.stop()])
     await ground.close()
   }
 }
@@ -45,6 +49,8 @@ interface Parts {
   readonly ground: Ground
   readonly load: LoadGenerator
   readonly sink: BenchSink
+  readonly signal: AbortSignal
+  readonly say: (line: string) => void
 }
 
 async function measure(
@@ -52,10 +58,10 @@ async function measure(
   parts: Parts,
   peers: Readonly<Record<string, string>>,
 ): Promise<number> {
-  const { folder, scale, profile, repeats } = settings
-  const say = (line: string) => console.log(line)
+  const { folder, history, profile, repeats, scale } = settings
+  const { ground, say } = parts
   const results = new Journal<unknown>(path.join(folder, 'results.jsonl'))
-  const machine = await describeMachine(parts.ground)
+  const machine = describeMachine(ground)
   const stated = {
     'dispatch-engine': version,
     ...peers,
@@ -63,20 +69,20 @@ async function measure(
     'PostgreSQL settings': postgresSettings.join(' '),
     'Redis settings': redisSettings.join(' '),
     repeats: String(repeats),
-    scale: scale === 1 ? '1' : `${scale}: smaller than documented, for a first look only`,
+    scale: scale === 1 ? '1' : `${scale}: not the sizes that are documented`,
   }
   results.add({ ...machine, ...stated })
   say(`${machine.processors}, ${machine.memoryGiB} GiB, Node ${machine.node}, ${machine.commit}; results in ${folder}`)
   const scenarios = known.filter(({ name }) => settings.scenarios.includes(name))
   const onMeasured = async (contender: Contender, turn: string) => {
-    if (contender.name === 'engine' && parts.ground.countsStatements) {
-      await writeStatements(parts.ground, path.join(folder, `${turn}.statements.md`))
+    if (contender.name === 'engine' && ground.countsStatements) {
+      await writeStatements(ground, path.join(folder, `${turn}.statements.md`))
     }
   }
   const contenders = contendersFor(settings)
-  const turns = await takeTurns({ ...parts, scale, onMeasured }, { scenarios, contenders, repeats, results, say })
+  const turns = await takeTurns({ ...parts, scale, history, onMeasured }, { scenarios, contenders, repeats, results })
   results.close()
-  const report = reportOf(machine, stated, scenarios, turns.done)
+  const report = reportOf(machine, stated, scenarios, turns)
   writeFileSync(path.join(folder, 'report.md'), `${report}\n`)
   if (profile) summariseProfiles(folder)
   say(`\n${report}`)
@@ -84,11 +90,13 @@ async function measure(
 }
 
 function contendersFor({ baseline, engineSettings, folder, peers, profile }: BenchSettings): readonly Contender[] {
-  const engine = { settings: engineSettings, profileFolder: null }
+  const engine = { settings: engineSettings, program, kind: 'engine' } as const
+  const other = baseline === null ? null : path.resolve(baseline)
   return [
-    engineContender({ ...engine, name: 'engine', program, profileFolder: profile ? folder : null }),
-    ...(baseline === null ? [] : [engineContender({ ...engine, name: 'baseline', program: path.resolve(baseline) })]),
+    engineContender({ ...engine, name: 'engine', profileFolder: profile ? folder : null }),
+    ...(other === null ? [] : [engineContender({ ...engine, name: 'baseline', program: other })]),
     ...(peers ? peerNames.map(peerContender) : []),
+    ...Object.entries(variants).map(([name, form]) => engineContender({ ...engine, ...form, name, kind: 'variant' })),
   ]
 }
 
@@ -101,6 +109,6 @@ function pairs(values: Readonly<Record<string, string>>): string {
 process.exit(
   await main().catch((error: unknown) => {
     console.error(messageOf(error))
-    return 2
+    return error instanceof Interrupted ? error.exitCode : 2
   }),
 )

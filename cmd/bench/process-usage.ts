@@ -14,21 +14,24 @@ interface Stat {
 export interface Usage {
   /** Processor time since its start, in seconds, with all processes below it. */
   readonly cpuSeconds: number
-  /** Of the process itself. */
+  /** Of the processes themselves. */
   readonly residentBytes: number
 }
 
-/** What processes have used so far. Null where the system does not tell (no Linux). */
-export function usageOf(pids: Readonly<Record<string, number>>): Readonly<Record<string, Usage>> | null {
+/** What each group of processes has used so far. Null where the system does not tell (no Linux). */
+export function usageOf(groups: Readonly<Record<string, readonly number[]>>): Readonly<Record<string, Usage>> | null {
   if (process.platform !== 'linux') return null
   const all = readdirSync('/proc').flatMap((name) => (/^\d+$/.test(name) ? (readStat(Number(name)) ?? []) : []))
   const children = Map.groupBy(all, ({ parent }) => parent)
   const ticksBelow = (stat: Stat): number =>
     (children.get(stat.pid) ?? []).reduce((sum, child) => sum + ticksBelow(child), stat.ticks)
-  const entries = Object.entries(pids).flatMap(([name, pid]): [string, Usage][] => {
-    const stat = all.find((one) => one.pid === pid)
-    if (stat === undefined) return []
-    return [[name, { cpuSeconds: ticksBelow(stat) / ticksPerSecond, residentBytes: stat.residentBytes }]]
+  const sum = (stats: readonly Stat[], value: (stat: Stat) => number) =>
+    stats.reduce((total, stat) => total + value(stat), 0)
+  const entries = Object.entries(groups).flatMap(([name, pids]): [string, Usage][] => {
+    const stats = all.filter(({ pid }) => pids.includes(pid))
+    if (stats.length < pids.length) return []
+    const cpuSeconds = sum(stats, ticksBelow) / ticksPerSecond
+    return [[name, { cpuSeconds, residentBytes: sum(stats, ({ residentBytes }) => residentBytes) }]]
   })
   return Object.fromEntries(entries)
 }

@@ -3,6 +3,8 @@ import type { Turn } from './figures.ts'
 import { show, titleOf } from './figures.ts'
 import { ratiosOf, reportOf } from './report.ts'
 import { drain } from './scenarios/drain.ts'
+import { embedded } from './scenarios/embedded.ts'
+import { history } from './scenarios/history.ts'
 
 function turn(contender: string, repeat: number, drainedPerSecond: number): Turn {
   return { scenario: 'drain', contender, repeat, figures: { drainedPerSecond } }
@@ -24,6 +26,8 @@ const machine = {
   system: 'Linux',
   node: 'v24',
   postgres: '15',
+  rabbitmq: '3.10',
+  redis: '7.0',
   load1: 0,
 }
 
@@ -35,6 +39,14 @@ describe('ratiosOf', () => {
     ])
   })
 
+  it('compares the variants with the engine, not the engine with them', () => {
+    const done = turns.map((one) => ({ ...one, scenario: 'embedded' }))
+    const variant = { scenario: 'embedded', contender: 'embedded', repeat: 1, figures: { drainedPerSecond: 4_500 } }
+    expect(ratiosOf([embedded], [...done.filter(({ contender }) => contender === 'engine'), variant])).toEqual([
+      ['embedded: embedded / engine', '0.45 ×', '0.50'],
+    ])
+  })
+
   it('says nothing where the engine did not take part', () => {
     expect(ratiosOf([drain], [turn('bullmq', 1, 6_000)])).toEqual([])
   })
@@ -42,11 +54,32 @@ describe('ratiosOf', () => {
 
 describe('reportOf', () => {
   it('shows median and spread of everybody, and what was set', () => {
-    const report = reportOf(machine, { repeats: '3' }, [drain], turns)
+    const report = reportOf(machine, { repeats: '3' }, [drain, history], {
+      done: turns,
+      skipped: { history: 'no room' },
+    })
     expect(report).toContain('| engine | 10,000 (9,000–12,000) |')
     expect(report).toContain('| bullmq | 6,000 |')
     expect(report).toContain('| commit | abc |')
+    expect(report).toContain('| rabbitmq | 3.10 |')
     expect(report).toContain('| repeats | 3 |')
+  })
+
+  it('says why a scenario was skipped', () => {
+    const report = reportOf(machine, {}, [history], { done: [], skipped: { history: 'no room' } })
+    expect(report).toContain('Skipped: no room.')
+  })
+
+  it('shows the conditions of a study side by side, and how much the last one differs from the first', () => {
+    const key = { scenario: 'history', repeat: 1 }
+    const done = [
+      { ...key, contender: '0 finished', figures: { claimUs: 2_000, deadRows: 0 } },
+      { ...key, contender: '10 finished', figures: { claimUs: 2_500, deadRows: 7 } },
+    ]
+    const report = reportOf(machine, {}, [history], { done, skipped: {} })
+    expect(report).toContain('| figure | 0 finished | 10 finished | last / first |')
+    expect(report).toContain('| claim, µs | 2,000 | 2,500 | 1.25 × |')
+    expect(report).toContain('| dead rows | 0 | 7 | – |')
   })
 })
 
@@ -61,6 +94,8 @@ describe('figures', () => {
     expect(show('aPerSecond', 12_345.6)).toBe('12,346')
     expect(show('aMs', 1.25)).toBe('1.3')
     expect(show('aCores', 0.0123)).toBe('0.012')
-    expect(show('aBytes', 2 ** 21)).toBe('2')
+    expect(show('aBytes', 2 ** 21)).toBe('2.0')
+    expect(show('aBytes', 150 * 2 ** 20)).toBe('150')
+    expect(show('p99Times', 1.234)).toBe('1.23')
   })
 })

@@ -1,7 +1,9 @@
-import { showSpread, summarise, type Turn, titleOf } from './figures.ts'
+import { isVariant } from './contenders/contender.ts'
+import { show, showSpread, summarise, type Turn, titleOf } from './figures.ts'
 import type { Machine } from './machine.ts'
 import type { Scenario } from './scenarios/scenario.ts'
 import { spreadOf } from './stats.ts'
+import type { Turns } from './turns.ts'
 
 const engine = 'engine'
 
@@ -17,14 +19,16 @@ export function reportOf(
   machine: Machine,
   settings: Readonly<Record<string, string>>,
   scenarios: readonly Scenario[],
-  turns: readonly Turn[],
+  { done, skipped }: Pick<Turns, 'done' | 'skipped'>,
 ): string {
   const about = Object.entries({ ...machine, ...settings }).map(([name, value]) => [name, String(value)])
   const parts = scenarios.flatMap((scenario) => {
-    const rows = rowsOf(scenario, turns)
-    return rows === null ? [] : [`## ${scenario.name}\n\n${scenario.about}.\n\n${tableOf(rows)}`]
+    const reason = skipped[scenario.name]
+    const rows = rowsOf(scenario, done)
+    if (reason === undefined && rows === null) return []
+    return [`## ${scenario.name}\n\n${scenario.about}.\n\n${rows === null ? `Skipped: ${reason}.` : tableOf(rows)}`]
   })
-  const ratios = ratiosOf(scenarios, turns)
+  const ratios = ratiosOf(scenarios, done)
   return [
     `# Benchmark\n\n${tableOf([['what', 'value'], ...about])}`,
     ...parts,
@@ -36,34 +40,62 @@ function contendersIn(turns: readonly Turn[], scenario: string): string[] {
   return [...new Set(turns.filter((turn) => turn.scenario === scenario).map(({ contender }) => contender))]
 }
 
-/** Contenders down, figures across: median, and in brackets least and most. */
-function rowsOf(scenario: Scenario, turns: readonly Turn[]): string[][] | null {
-  const contenders = contendersIn(turns, scenario.name)
-  const summaries = contenders.map((name) => [name, summarise(turns, scenario.name, name)] as const)
+type Summary = ReturnType<typeof summarise>
+
+/** Median, and in brackets least and most. Null when nobody took a turn. */
+function rowsOf({ name, who }: Scenario, turns: readonly Turn[]): string[][] | null {
+  const summaries = contendersIn(turns, name).map((one) => [one, summarise(turns, name, one)] as const)
   const figures = [...new Set(summaries.flatMap(([, summary]) => Object.keys(summary)))]
   if (figures.length === 0) return null
+  return who === 'nobody' ? figuresDown(summaries, figures) : contendersDown(summaries, figures)
+}
+
+function contendersDown(summaries: readonly (readonly [string, Summary])[], figures: readonly string[]): string[][] {
   return [
     ['who', ...figures.map(titleOf)],
-    ...summaries.map(([name, summary]) => [
-      name,
-      ...figures.map((figure) => {
-        const spread = summary[figure]
-        return spread === undefined ? '–' : showSpread(figure, spread)
-      }),
+    ...summaries.map(([name, summary]) => [name, ...figures.map((figure) => cellOf(summary, figure))]),
+  ]
+}
+
+/** The conditions of a study across, and how many times as much the last one is as the first. */
+function figuresDown(summaries: readonly (readonly [string, Summary])[], figures: readonly string[]): string[][] {
+  const [first, ...others] = summaries.map(([, summary]) => summary)
+  const last = others.at(-1)
+  const timesOf = (figure: string) => {
+    const [from, to] = [first?.[figure]?.median, last?.[figure]?.median]
+    return from === undefined || to === undefined || from === 0 ? '–' : `${show('changeTimes', to / from)} ×`
+  }
+  return [
+    ['figure', ...summaries.map(([name]) => name), ...(last === undefined ? [] : ['last / first'])],
+    ...figures.map((figure) => [
+      titleOf(figure),
+      ...summaries.map(([, summary]) => cellOf(summary, figure)),
+      ...(last === undefined ? [] : [timesOf(figure)]),
     ]),
   ]
 }
 
-/** How many times as much the engine does as everybody else in the same run: name, of medians, of the single repeats. */
+function cellOf(summary: Summary, figure: string): string {
+  const spread = summary[figure]
+  return spread === undefined ? '–' : showSpread(figure, spread)
+}
+
+/**
+ * How many times as much the engine does as everybody else in the same run, and its variants as the engine: name, of
+ * medians, of the single repeats.
+ */
 export function ratiosOf(scenarios: readonly Scenario[], turns: readonly Turn[]): string[][] {
-  return scenarios.flatMap(({ name, headline }) => {
-    if (headline === null) return []
-    const own = valuesOf(turns, name, engine, headline)
-    if (own.size === 0) return []
+  return scenarios.flatMap((scenario) => {
+    if (scenario.who === 'nobody' || scenario.headline === null) return []
+    const { name, headline } = scenario
+    const valuesIn = (contender: string) => valuesOf(turns, name, contender, headline)
     const others = contendersIn(turns, name).filter((contender) => contender !== engine)
-    const rows = others.flatMap((other) => ratioRow(name, other, own, valuesOf(turns, name, other, headline)))
+    const rows = others.flatMap((other) => {
+      const [over, under] = isVariant(other) ? [other, engine] : [engine, other]
+      return ratioRow(`${name}: ${over} / ${under}`, valuesIn(over), valuesIn(under))
+    })
     const bound = valuesOf(turns, 'bare', 'bare', 'deliveredPerSecond')
-    return name === 'drain' ? [...rows, ...ratioRow(name, 'bare', own, bound)] : rows
+    return name === 'drain' ? [...rows, ...ratioRow(`${name}: ${engine} / bare`, valuesIn(engine), bound)] : rows
   })
 }
 
@@ -79,17 +111,12 @@ function valuesOf(
   )
 }
 
-function ratioRow(
-  scenario: string,
-  other: string,
-  own: ReadonlyMap<number, number>,
-  theirs: ReadonlyMap<number, number>,
-): string[][] {
-  if (theirs.size === 0) return []
-  const ofMedians = spreadOf([...own.values()]).median / spreadOf([...theirs.values()]).median
-  const single = [...own].flatMap(([repeat, value]) => {
-    const their = theirs.get(repeat)
-    return their === undefined ? [] : [(value / their).toFixed(2)]
+function ratioRow(title: string, over: ReadonlyMap<number, number>, under: ReadonlyMap<number, number>): string[][] {
+  if (over.size === 0 || under.size === 0) return []
+  const ofMedians = spreadOf([...over.values()]).median / spreadOf([...under.values()]).median
+  const single = [...over].flatMap(([repeat, value]) => {
+    const other = under.get(repeat)
+    return other === undefined ? [] : [(value / other).toFixed(2)]
   })
-  return [[`${scenario}: ${engine} / ${other}`, `${ofMedians.toFixed(2)} ×`, single.join(', ')]]
+  return [[title, `${ofMedians.toFixed(2)} ×`, single.join(', ')]]
 }

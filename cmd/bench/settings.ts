@@ -7,6 +7,8 @@ export interface BenchSettings {
   /** Sizes of everything, 1 = as documented. */
   readonly scale: number
   readonly peers: boolean
+  /** Finished rows in `history`, at a scale of 1. */
+  readonly history: number
   /** Compiled program of another version of the engine, measured in turns with this one; null = none. */
   readonly baseline: string | null
   /** Settings of the engine that differ from what the scenarios choose. */
@@ -31,6 +33,7 @@ const shape = z.object({
   QUICK: yesNo(false),
   SCALE: z.coerce.number().min(0.01).max(10).default(1),
   PEERS: yesNo(true),
+  HISTORY: z.coerce.number().int().min(10_000).max(10_000_000).default(1_000_000),
   PROFILE: yesNo(false),
   BASELINE: z.string().optional(),
   ENGINE: z
@@ -49,6 +52,7 @@ export const usage = `make bench: measures the engine and what people use instea
   SCALE=0.2              counts and times so many times as large
   QUICK=1                one turn of tiny sizes: shows that everything runs, measures nothing
   PEERS=0                only the engine, without BullMQ, pg-boss and graphile-worker
+  HISTORY=10000000       finished rows in the scenario history, up to 10 million (1.1 kB of disk each; default: 1 million)
   BASELINE=file          dist/cmd/dispatch/main.js of another version, measured in turns with this one
   ENGINE="NAME=value …"  settings of the engine that differ from those of the scenarios
   PROFILE=1              CPU profiles of the engine and costs of its statements, in OUT
@@ -60,13 +64,14 @@ export function readSettings(env: NodeJS.ProcessEnv, tmp: string): BenchSettings
   if (!parsed.success) {
     throw new Error(parsed.error.issues.map(({ path, message }) => `${path.join('.')}: ${message}`).join('; '))
   }
-  const { SCENARIOS, REPEATS, QUICK, SCALE, PEERS, PROFILE, BASELINE, ENGINE, OUT } = parsed.data
+  const { SCENARIOS, REPEATS, QUICK, SCALE, PEERS, HISTORY, PROFILE, BASELINE, ENGINE, OUT } = parsed.data
   const stamp = new Date().toISOString().slice(0, 19).replaceAll(/[-:]/g, '')
   return {
     scenarios: SCENARIOS === undefined ? scenarioNames : SCENARIOS.split(/[\s,]+/).map(scenarioNamed),
     repeats: REPEATS ?? (QUICK ? 1 : 3),
     scale: QUICK ? quickScale : SCALE,
     peers: PEERS,
+    history: HISTORY,
     profile: PROFILE,
     baseline: BASELINE ?? null,
     engineSettings: Object.fromEntries(

@@ -1,5 +1,6 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import { z } from 'zod'
+import { numberOf } from './items.ts'
 import { obey } from './remote.ts'
 import { sharedNowMs } from './time.ts'
 
@@ -41,7 +42,7 @@ function answer(response: ServerResponse, isTaken: boolean): void {
 function examine(body: string, response: ServerResponse): void {
   const nowMs = sharedNowMs()
   const { to, channel } = delivery.parse(JSON.parse(body))
-  const number = Number(to.slice(1))
+  const number = numberOf(to)
   if (received[number] === 0) received[number] = nowMs
   const before = deliveries[number] ?? 0
   deliveries[number] = before + 1
@@ -76,6 +77,9 @@ obey({
     count = 0
     received = new Float64Array(mode.record)
     deliveries = new Uint8Array(mode.record)
+  },
+  hurry: () => {
+    mode = { ...mode, slow: null }
   },
   count: () => count,
   received: () => received,

@@ -2,7 +2,7 @@ import path from 'node:path'
 import { z } from 'zod'
 import { Remote } from './remote.ts'
 
-interface SinkMode {
+export interface SinkMode {
   /** Note when each of so many numbers was first received; default 0: only count. */
   readonly record?: number
   /** Refuse every odd number so many times; needs `record`. */
@@ -33,6 +33,11 @@ export class BenchSink {
   /** Forgets everything and behaves like this from now on. */
   async reset({ record = 0, failures = 0, slow }: SinkMode = {}): Promise<void> {
     await this.#remote.call('reset', { record, failures, slow: slow ?? null }, z.unknown())
+  }
+
+  /** From now on every channel is answered at once; nothing is forgotten. */
+  async hurry(): Promise<void> {
+    await this.#remote.call('hurry', null, z.unknown())
   }
 
   /** Deliveries taken since the last reset. */

@@ -15,6 +15,7 @@ const installWithinMs = 300_000
 export function peerContender(name: PeerName): Contender {
   return {
     name,
+    kind: 'peer',
     async open({ ground, sink, concurrency }: OpenOptions): Promise<Running> {
       const remote = new Remote(name, path.join(folder, 'service.ts'))
       const { postgres: databaseUrl, redis: redisUrl } = ground.urls
@@ -25,8 +26,8 @@ export function peerContender(name: PeerName): Contender {
           z.string(),
         )
         return {
-          url,
-          pid: remote.pid,
+          urls: [url],
+          pids: [remote.pid],
           unfinished: () => remote.call('unfinished', null, z.number()),
           stop: () => remote.stop(),
         }

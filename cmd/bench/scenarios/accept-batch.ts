@@ -1,7 +1,7 @@
 import { runBatches, sized } from './batches.ts'
-import { type Scenario, warming } from './scenario.ts'
+import { type Contest, warming } from './scenario.ts'
 
-export const acceptBatch: Scenario = {
+export const acceptBatch: Contest = {
   name: 'accept-batch',
   about:
     '4 connections with batches of 1,000, 50 in all (pg-boss: 10), while 64 sends at once go to the sink; until the last 202',

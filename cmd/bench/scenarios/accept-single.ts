@@ -1,11 +1,11 @@
 import { untilDrained } from './drained.ts'
-import { type Scenario, scaled, warming, withRunning } from './scenario.ts'
+import { type Contest, scaled, warming, withRunning } from './scenario.ts'
 import { watchUsage } from './watch-usage.ts'
 
 const connections = 64
 const concurrency = 64
 
-export const acceptSingle: Scenario = {
+export const acceptSingle: Contest = {
   name: 'accept-single',
   about: `${connections} connections, each sends its next request when the last was answered, while ${concurrency} sends at once go to the sink; end to end = until the last one is settled`,
   headline: 'endToEndPerSecond',
@@ -14,7 +14,7 @@ export const acceptSingle: Scenario = {
   run: (bench, contender) =>
     withRunning(bench, contender, concurrency, async (running) => {
       const { load } = bench
-      const loop = { url: running.url, connections, items: 1, requests: null }
+      const loop = { urls: running.urls, connections, items: 1, requests: null }
       const warm = await load.closed({ ...loop, withinMs: warming(bench, 3_000) })
       await untilDrained(bench, running, warm.accepted)
       const usage = watchUsage(bench, running)

@@ -1,7 +1,7 @@
 import { runBatches, sized } from './batches.ts'
-import { type Scenario, warming } from './scenario.ts'
+import { type Contest, warming } from './scenario.ts'
 
-export const drain: Scenario = {
+export const drain: Contest = {
   name: 'drain',
   about:
     '100,000 notifications (pg-boss: 20,000) in batches of 1,000 over 4 connections, 256 sends at once; from the first request until the last one is settled',

@@ -1,7 +1,8 @@
+import type { Contender } from '../contenders/contender.ts'
 import type { OpenResult } from '../load.ts'
 import { latencyOf } from '../stats.ts'
 import { untilDrained } from './drained.ts'
-import { type Bench, type Figures, type Scenario, scaled, withRunning } from './scenario.ts'
+import { type Bench, type Contest, type Figures, scaled, withRunning } from './scenario.ts'
 import { watchUsage } from './watch-usage.ts'
 
 const connections = 256
@@ -10,7 +11,7 @@ const concurrency = 64
 const perSecondDefault = 1_500
 const share = 0.5
 
-export const latency: Scenario = {
+export const latency: Contest = {
   name: 'latency',
   about: `requests at fixed times, half as many per second as accept-single took, whatever becomes of those before; from the time a request was meant to be sent until the target received it`,
   headline: null,
@@ -23,7 +24,7 @@ export const latency: Scenario = {
   },
 }
 
-export const latencyIdle: Scenario = {
+export const latencyIdle: Contest = {
   name: 'latency-idle',
   about: 'one request every 100 ms; from the time it was meant to be sent until the target received it',
   headline: null,
@@ -32,15 +33,10 @@ export const latencyIdle: Scenario = {
   run: (bench, contender) => runOpen(bench, contender, 10, scaled(bench, 15)),
 }
 
-function runOpen(
-  bench: Bench,
-  contender: Parameters<Scenario['run']>[1],
-  perSecond: number,
-  seconds: number,
-): Promise<Figures> {
+function runOpen(bench: Bench, contender: Contender, perSecond: number, seconds: number): Promise<Figures> {
   const { load, sink } = bench
   return withRunning(bench, contender, concurrency, async (running) => {
-    const loop = { url: running.url, connections, perSecond }
+    const loop = { urls: running.urls, connections, perSecond }
     const warmed = Math.max(20, perSecond * Math.min(seconds, 3))
     await load.open({ ...loop, perSecond: Math.max(perSecond, 20), requests: warmed })
     await untilDrained(bench, running, warmed)

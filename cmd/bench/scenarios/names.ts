@@ -5,6 +5,12 @@ export const scenarioNames = [
   'drain',
   'latency',
   'latency-idle',
+  'slow-provider',
+  'retry-storm',
   'idle',
+  'replicas',
+  'embedded',
+  'backlog',
+  'history',
 ] as const
 export type ScenarioName = (typeof scenarioNames)[number]

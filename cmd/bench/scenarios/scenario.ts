@@ -1,5 +1,6 @@
 import type { Contender, Running } from '../contenders/contender.ts'
 import type { Ground } from '../ground.ts'
+import { orAborted } from '../interrupt.ts'
 import type { LoadGenerator } from '../load.ts'
 import type { BenchSink } from '../sink.ts'
 import type { ScenarioName } from './names.ts'
@@ -13,6 +14,11 @@ export interface Bench {
   readonly scale: number
   /** A turn that is not over by then (shared clock) is given up. */
   readonly deadlineMs: number
+  /** Finished rows in `history`, at a scale of 1. */
+  readonly history: number
+  /** Says that the run is to end. */
+  readonly signal: AbortSignal
+  readonly say: (line: string) => void
   /** Names this turn in files: `drain-2`. */
   readonly turn: string
   /** Told when a contender is about to be stopped. */
@@ -21,25 +27,41 @@ export interface Bench {
   found(scenario: ScenarioName, contender: string, figure: string): number | null
 }
 
-/** Figures by name; the unit is the end of the name: PerSecond, Ms, Cores, Bytes. */
+/** Figures by name; the unit is the end of the name: PerSecond, Ms, Us, Cores, Bytes, Times. */
 export type Figures = Readonly<Record<string, number>>
 
-export interface Scenario {
+interface Described {
   readonly name: ScenarioName
   /** One sentence for the report. */
   readonly about: string
-  /** The figure by which contenders are compared; more is better. Null = not compared. */
-  readonly headline: string | null
-  /** Who takes part; `alone` needs nobody, it measures a limit. */
-  readonly who: 'everybody' | 'engine' | 'alone'
   /** One turn is given up after this long. */
   readonly limitMs: number
+}
+
+/** Contenders do the same, one after another. */
+export interface Contest extends Described {
+  /** The figure by which contenders are compared; more is better. Null = not compared. */
+  readonly headline: string | null
+  /** Who takes part: all but the variants, the engine and its baseline, or those of these names. */
+  readonly who: 'everybody' | 'engine' | readonly string[]
   run(bench: Bench, contender: Contender): Promise<Figures>
 }
 
+/** Needs no contender: a limit of the machine, or the cost of a part under several conditions. */
+export interface Study extends Described {
+  readonly who: 'nobody'
+  /** The figures of each condition. @throws Skipped when this machine does not allow it. */
+  run(bench: Bench): Promise<Readonly<Record<string, Figures>>>
+}
+
+export type Scenario = Contest | Study
+
+/** Not measured, for the reason in the message. */
+export class Skipped extends Error {}
+
 /** Opens a contender on clean ground, uses it, and stops it whatever happens. */
 export async function withRunning<T>(
-  { ground, sink, turn, onMeasured }: Bench,
+  { ground, sink, turn, signal, onMeasured }: Bench,
   contender: Contender,
   concurrency: number,
   use: (running: Running) => Promise<T>,
@@ -48,7 +70,7 @@ export async function withRunning<T>(
   await sink.reset()
   const running = await contender.open({ ground, sink, concurrency, turn })
   try {
-    const result = await use(running)
+    const result = await orAborted(use(running), signal)
     await onMeasured(contender, turn)
     return result
   } finally {

@@ -15,11 +15,19 @@ export interface UsageWatch {
 
 /** Watches the service, the servers, the sink and the load generator. All figures are left out where the system does not tell. */
 export function watchUsage({ ground, sink, load }: Bench, running: Running): UsageWatch {
-  const pids = { service: running.pid, ...ground.pids, sink: sink.pid, load: load.pid }
-  const before = usageOf(pids)
+  const { postgres, rabbitmq, redis } = ground.pids
+  const groups = {
+    service: running.pids,
+    postgres: [postgres],
+    rabbitmq: [rabbitmq],
+    redis: [redis],
+    sink: [sink.pid],
+    load: [load.pid],
+  }
+  const before = usageOf(groups)
   const beganMs = sharedNowMs()
   const used = (): [string, Usage][] => {
-    const after = before === null ? null : usageOf(pids)
+    const after = before === null ? null : usageOf(groups)
     return Object.entries(after ?? {}).map(([name, { cpuSeconds, residentBytes }]) => [
       name,
       { cpuSeconds: cpuSeconds - (before?.[name]?.cpuSeconds ?? 0), residentBytes },
