@@ -78,6 +78,7 @@ module.exports = {
     only('prom-client', 'telemetry'),
     only('pino', 'telemetry'),
     only('undici', 'provider'),
+    only('nodemailer', 'provider'),
   ],
   options: {
     tsPreCompilationDeps: true,

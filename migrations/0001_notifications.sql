@@ -65,8 +65,12 @@ CREATE TABLE payloads (
   idempotency_key text,
   recipient text NOT NULL,
   content text NOT NULL,
+  title text,
+  html text,
+  data jsonb CHECK (jsonb_typeof(data) = 'object'), -- a doubly encoded object would be a string
+  provider text, -- the one connection that may send it
   tags text[] NOT NULL DEFAULT '{}',
-  metadata jsonb CHECK (jsonb_typeof(metadata) = 'object'), -- a doubly encoded object would be a string
+  metadata jsonb CHECK (jsonb_typeof(metadata) = 'object'),
   traceparent text,
   scheduled_at timestamptz(3),
   max_retries int NOT NULL CHECK (max_retries >= 1), -- attempt budget of one generation
@@ -83,9 +87,13 @@ CREATE TABLE attempts (
   notification_id uuid NOT NULL,
   number int NOT NULL CHECK (number >= 1), -- 1…n over all generations, without gaps
   generation int NOT NULL,
-  outcome text NOT NULL CHECK (outcome IN ('ok', 'transient', 'rate_limited', 'permanent', 'unknown', 'abandoned')),
+  outcome text NOT NULL CHECK (outcome IN
+    ('ok', 'transient', 'rate_limited', 'quota_exhausted', 'config', 'permanent', 'unknown', 'abandoned')),
   late boolean NOT NULL DEFAULT false,
   provider text,
+  connection text, -- which it went over
+  connector text, -- `<id>@<version>` of that connection's connector
+  rule text, -- of the connector, which read the answer
   status_code int,
   error_code text,
   error_message text,

@@ -39,23 +39,36 @@ export const everyday: Misbehaviour = {
   ],
 }
 
-const channels = ['SMS', 'EMAIL', 'PUSH']
+export const channels = ['SMS', 'EMAIL', 'PUSH', 'WEBHOOK', 'CHAT', 'INCIDENT'] as const
+export type ChannelName = (typeof channels)[number]
 const priorities = ['HIGH', 'NORMAL', 'LOW']
 const scheduledShare = 0.05
 const scheduledMsMax = 3_000
 
 export function makeItem(random: Random, key: string, { share, scripts }: Misbehaviour): Item {
   const script = random.chance(share) ? ` [sink ${random.pick(scripts)}]` : ''
+  const channel = random.pick(channels)
   return {
-    channel: random.pick(channels),
+    channel,
     priority: random.pick(priorities),
-    recipient: `to-${key}`,
+    recipient: recipientFor(channel, key),
     content: `Chaos ${key}${script}`,
     idempotencyKey: key,
     ...(random.chance(scheduledShare) && {
       scheduledAt: new Date(Date.now() + random.between(200, scheduledMsMax)).toISOString(),
     }),
   }
+}
+
+/** One for each notification, of the kind that its channel takes. */
+export function recipientFor(channel: ChannelName, key: string): string {
+  if (channel === 'SMS') return `+4915${phoneDigits(key)}`
+  return channel === 'EMAIL' ? `to-${key}@example.com` : `to-${key}`
+}
+
+function phoneDigits(key: string): string {
+  const number = createHash('sha256').update(key).digest().readBigUInt64BE() % 1_000_000_000n
+  return String(number).padStart(9, '0')
 }
 
 export function hashOf(item: Item): string {

@@ -27,9 +27,9 @@ export const jobTimeoutMs = 2_000
 export const leaseMs = 22_000
 const workerConcurrency = 16
 
-/** Everything as quick as the engine allows; the lease is the shortest for this job timeout. */
 /** On servers everything goes the long way, through RabbitMQ, or faults of it would meet nothing; built-in, the short one. */
 const ways = { services: { WORKER_SHORTCUT: 'false' }, embedded: {} } as const
+/** Everything as quick as the engine allows; the lease is the shortest for this job timeout. */
 const quick = {
   APP_HOST: '127.0.0.1',
   LOG_FORMAT: 'json',

@@ -3,7 +3,7 @@ export function hints(port: number): string {
   const url = `http://localhost:${port}`
   const post = (content: string) =>
     `curl -s ${url}/v1/notifications -H 'content-type: application/json' \\
-         -d '{"channel":"SMS","recipient":"+15550100","content":"${content}"}'`
+         -d '{"channel":"SMS","recipient":"+15550000100","content":"${content}"}'`
   return `
   The engine is ready on ${url} (Ctrl-C ends it; what it stored stays). In another terminal:
 

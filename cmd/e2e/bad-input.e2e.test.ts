@@ -19,7 +19,7 @@ type Line = readonly [what: string, path: string, body: string | Uint8Array, sta
 const bodyWith = (fields: Readonly<Record<string, unknown>>) => JSON.stringify(plain(fields))
 const batchOf = (notifications: readonly unknown[]) => JSON.stringify({ notifications })
 /** Escapes are written out, so that the bytes on the wire are exactly these. */
-const raw = (content: string) => `{"channel":"SMS","recipient":"+15550100","content":"${content}"}`
+const raw = (content: string) => `{"channel":"SMS","recipient":"+15550000100","content":"${content}"}`
 
 const bodies: readonly Line[] = [
   ['a wrong channel', single, bodyWith({ channel: 'FAX' }), 400, 'channel'],

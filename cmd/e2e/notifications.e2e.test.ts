@@ -1,9 +1,10 @@
 import { randomUUID } from 'node:crypto'
 import { describe, expect, it } from 'vitest'
+import { channels } from '../../internal/domain/notification.ts'
 import { eventually } from '../../internal/testkit/eventually.ts'
 import { problemOf } from './harness/client.ts'
 import { profiles } from './harness/profiles.ts'
-import { plain, plainItems, untilStatus } from './harness/requests.ts'
+import { freshNumber, plain, plainItems, untilStatus } from './harness/requests.ts'
 import { useWorld } from './harness/world.ts'
 
 describe.each(profiles)('notifications over HTTP ($name)', (profile) => {
@@ -11,7 +12,7 @@ describe.each(profiles)('notifications over HTTP ($name)', (profile) => {
   const unknownId = '01890a5d-ac96-774b-bcce-b302099a8057'
 
   it('accepts, delivers at the first attempt, and shows the attempt', async () => {
-    const recipient = `+1555${randomUUID()}`
+    const recipient = freshNumber()
     const startedMs = performance.now()
     const answer = await world.client.post(
       '/v1/notifications',
@@ -48,9 +49,8 @@ describe.each(profiles)('notifications over HTTP ($name)', (profile) => {
   })
 
   it('answers a batch in the order given, and its status follows delivery', async () => {
-    const channels = ['SMS', 'EMAIL', 'PUSH']
     const items = Array.from({ length: 30 }, (_, index) =>
-      plain({ channel: channels[index % 3], content: `no ${index}` }),
+      plain({ channel: channels[index % channels.length], content: `no ${index}` }),
     )
     const [later, refused] = [{ scheduledAt: '2099-01-01T00:00:00Z' }, { content: '[sink 400]' }]
     const batch = await world.client.createBatch([...items, plain(later), plain(refused)])

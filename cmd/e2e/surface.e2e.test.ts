@@ -88,8 +88,10 @@ describe.each(profiles)('probes, documents and the key ($name)', (profile) => {
   })
 
   it('writes JSON lines that hold ids, and neither recipient, content nor key', async () => {
-    const [recipient, content, correlationId] = [`secret-${randomUUID()}`, `secret-${randomUUID()}`, randomUUID()]
-    const { id } = await world.client.create(plain({ recipient, content: `${content} [sink 500 200]`, correlationId }))
+    const [name, correlationId] = [randomUUID(), randomUUID()]
+    const [recipient, content] = [`${name}@example.com`, `secret-${name}`]
+    const said = plain({ channel: 'EMAIL', recipient, content: `${content} [sink 500 200]`, correlationId })
+    const { id } = await world.client.create(said)
     await untilStatus(world.client, id, 'SENT')
     await world.client.post('/v1/notifications', { channel: 'SMS', recipient, content: content.repeat(50) })
     await world.client.list({ recipient })

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { v7 } from 'uuid'
 import { type AcceptInput, makeAccept } from '../../internal/dispatch/accept.ts'
-import { defaultTenant, lanes } from '../../internal/domain/notification.ts'
+import { type Channel, defaultTenant, lanes } from '../../internal/domain/notification.ts'
 import { systemClock } from '../../internal/lifecycle/system-clock.ts'
 import { DatabaseLink } from '../../internal/postgres/link.ts'
 import { PostgresNotificationStore } from '../../internal/postgres/notification-store.ts'
@@ -23,7 +23,14 @@ const stories = [
   { name: 'later', content: 'Scheduled for the next full hour', isScheduled: true },
 ] as const
 
-const recipients = { SMS: '+15550100', EMAIL: 'demo@example.com', PUSH: 'demo-device' } as const
+const recipients = {
+  SMS: '+15550000100',
+  EMAIL: 'demo@example.com',
+  PUSH: 'demo-device',
+  WEBHOOK: 'demo-endpoint',
+  CHAT: 'demo-room',
+  INCIDENT: 'demo-service',
+} as const satisfies Record<Channel, string>
 
 function demoItems(now: Date, maxRetries: number): readonly AcceptInput[] {
   const hour = nextHour(now)
@@ -32,6 +39,10 @@ function demoItems(now: Date, maxRetries: number): readonly AcceptInput[] {
       channel,
       priority,
       content,
+      title: null,
+      html: null,
+      data: null,
+      provider: null,
       recipient: recipients[channel],
       idempotencyKey: `seed-${name}-${channel}-${priority}${isScheduled ? `-${hour.toISOString()}` : ''}`,
       correlationId: 'seed',

@@ -10,6 +10,7 @@ import type { NotificationFilter } from '../port/notification-store.ts'
 import type { LogFields, Logger, Telemetry } from '../port/telemetry.ts'
 import { ManualClock } from '../testkit/manual-clock.ts'
 import { type AppDeps, type AppSettings, makeApp } from './app.ts'
+import { fakeConnections } from './connections.suite.ts'
 import { Readiness } from './health.ts'
 
 /** The world of the HTTP tests: the whole app over use cases that answer as told. */
@@ -31,6 +32,10 @@ export function notification(changes: Partial<Notification> = {}): Notification 
     idempotencyKey: null,
     recipient: '+905551234567',
     content: 'hello',
+    title: null,
+    html: null,
+    data: null,
+    provider: null,
     status: 'QUEUED',
     providerMessageId: null,
     attemptCount: 0,
@@ -53,6 +58,9 @@ export const attempt: Attempt = {
   number: 1,
   generation: 0,
   provider: 'webhook',
+  connection: null,
+  connector: null,
+  rule: null,
   outcome: 'transient',
   late: false,
   statusCode: 503,
@@ -183,6 +191,7 @@ export function setup({ settings = {}, deps = {}, failure }: World = {}) {
       metricsText: async () => ({ contentType: 'text/plain; version=0.0.4; charset=utf-8', body: 'up 1\n' }),
       readiness,
       dispatchWithout: () => [],
+      ...fakeConnections([], maybeFail),
       parked: { list: async () => ({ total: 0, messages: [] }), drop: async () => 0 },
       telemetry: {
         bound: () => undefined,

@@ -33,6 +33,7 @@ describe('POST /v1/notifications', () => {
       priority: 'NORMAL',
       recipient: '+905551234567',
       content: 'hello',
+      segments: 1,
       status: 'QUEUED',
       attemptCount: 0,
       maxRetries: 5,
@@ -59,6 +60,10 @@ describe('POST /v1/notifications', () => {
       expiresAt: null,
       tags: [' x '],
       metadata: null,
+      title: ' ',
+      html: '',
+      data: null,
+      provider: '',
     }
     expect((await post('/v1/notifications', body)).status).toBe(202)
     expect(accepted[0]?.items).toEqual([
@@ -67,6 +72,10 @@ describe('POST /v1/notifications', () => {
         priority: 'HIGH',
         recipient: 'a@b.c',
         content: 'hi',
+        title: null,
+        html: null,
+        data: null,
+        provider: null,
         idempotencyKey: null,
         correlationId: 'made-id',
         maxRetries: 5,
@@ -105,6 +114,56 @@ describe('POST /v1/notifications', () => {
         },
       ],
     })
+  })
+
+  it('keeps title, HTML, data and provider, and shows them', async () => {
+    const { post, accepted } = setup()
+    const email = { channel: 'EMAIL', recipient: 'ada@example.com', content: 'hi', title: ' Hi ', html: '<p>hi</p>' }
+    const chat = { channel: 'CHAT', recipient: '#ops', content: 'hi', data: { blocks: [1] }, provider: 'slack-ops' }
+    for (const body of [email, chat]) {
+      const shown = acceptedSchema.strict().parse(await (await post('/v1/notifications', body)).json())
+      const { title, ...others } = { title: undefined, ...body }
+      expect(shown).toMatchObject({ ...others, ...(title !== undefined && { title: title.trim() }) })
+      expect(shown.segments).toBeUndefined()
+    }
+    expect(accepted.flatMap(({ items }) => items)).toMatchObject([
+      { title: 'Hi', html: '<p>hi</p>', data: null, provider: null },
+      { title: null, html: null, data: { blocks: [1] }, provider: 'slack-ops' },
+    ])
+  })
+
+  it('keeps a phone number in its E.164 form, a domain in its ASCII form, and any other recipient as it is', async () => {
+    const { post, accepted } = setup()
+    const given = [
+      ['SMS', '+90 (555) 123 45 67'],
+      ['EMAIL', 'Ada@münchen.example'],
+      ['PUSH', 'Token:+90 (555)'],
+      ['WEBHOOK', 'orders'],
+      ['CHAT', '#ops'],
+      ['INCIDENT', 'service 7'],
+    ]
+    for (const [channel, recipient] of given) {
+      expect((await post('/v1/notifications', { channel, recipient, content: 'x' })).status).toBe(202)
+    }
+    const kept = accepted.flatMap(({ items }) => items.map(({ recipient }) => recipient))
+    expect(kept).toEqual([
+      '+905551234567',
+      'Ada@xn--mnchen-3ya.example',
+      'Token:+90 (555)',
+      'orders',
+      '#ops',
+      'service 7',
+    ])
+  })
+
+  it('says how many short messages an SMS takes', async () => {
+    const { post } = setup()
+    for (const [content, segments] of [
+      ['a'.repeat(160), 1],
+      ['ş'.repeat(71), 2],
+    ] as const) {
+      expect(await (await post('/v1/notifications', { ...plain, content })).json()).toMatchObject({ segments })
+    }
   })
 
   it.each([0, -3, null, undefined])('takes maxRetries %s for the default', async (maxRetries) => {
@@ -147,7 +206,7 @@ describe('POST /v1/notifications', () => {
 describe('POST /v1/notifications/batch', () => {
   it('answers in the order given, under one batch id', async () => {
     const { post, accepted } = setup()
-    const notifications = ['a', 'b', 'c'].map((recipient) => ({ ...plain, recipient }))
+    const notifications = ['a', 'b', 'c'].map((recipient) => ({ ...plain, channel: 'PUSH', recipient }))
     const response = await post('/v1/notifications/batch', { notifications, notificatons: 1 })
     expect([response.status, response.headers.get('location')]).toEqual([202, `/v1/batches/${batchId}`])
     const body = acceptedBatchSchema.strict().parse(await response.json())

@@ -5,6 +5,8 @@ import type { Clock } from '../port/clock.ts'
 import type { Logger, Telemetry } from '../port/telemetry.ts'
 import { batchRoutes } from './batches.ts'
 import { BodyBudget } from './body.ts'
+import { type ConnectionDeps, connectionRoutes } from './connections.ts'
+import { connectorRoutes } from './connectors.ts'
 import type { AppEnv, Ctx, Route } from './context.ts'
 import { docsRoutes } from './docs.ts'
 import { makeKeyCheck } from './keys.ts'
@@ -12,9 +14,16 @@ import { type NotificationDeps, notificationRoutes } from './notifications.ts'
 import { type ParkedDeps, parkedRoutes } from './parked.ts'
 import { type ProbeDeps, probeRoutes } from './probes.ts'
 import { HttpProblem, problemResponse, problems, toProblem } from './problem.ts'
+import { type RateLimitDeps, rateLimitRoutes } from './rate-limits.ts'
+import { routingRoutes } from './routes.ts'
 import { requestIdOf } from './trace.ts'
 
-export interface AppDeps extends Omit<NotificationDeps, 'budget' | 'clock'>, Omit<ProbeDeps, 'clock'>, ParkedDeps {
+export interface AppDeps
+  extends Omit<NotificationDeps, 'budget' | 'clock'>,
+    Omit<ProbeDeps, 'clock'>,
+    ParkedDeps,
+    Omit<ConnectionDeps, 'budget'>,
+    Pick<RateLimitDeps, 'bucketFigures'> {
   readonly telemetry: Pick<Telemetry, 'httpRequest' | 'bound' | 'refused'>
   readonly logger: Logger
   readonly clock: Clock
@@ -79,6 +88,10 @@ function apiRoutes(deps: AppDeps, settings: AppSettings): readonly Route[] {
     ...batchRoutes(withBudget, settings), // before /v1/notifications/:id, which would take "batch" for an id
     ...notificationRoutes(withBudget, settings),
     ...parkedRoutes(deps),
+    ...connectorRoutes(deps),
+    ...connectionRoutes(withBudget),
+    ...routingRoutes(withBudget),
+    ...rateLimitRoutes(deps),
   ]
 }
 
@@ -146,17 +159,18 @@ function observe(app: App, { clock, telemetry, logger, newRequestId }: AppDeps):
 function allowOrigins(origins: readonly string[]) {
   return cors({
     origin: origins.includes('*') ? '*' : [...origins],
-    allowMethods: ['GET', 'HEAD', 'POST', 'DELETE'],
+    allowMethods: ['GET', 'HEAD', 'POST', 'PUT', 'DELETE'],
     allowHeaders: [
       'Authorization',
       'Content-Type',
       'Idempotency-Key',
+      'If-Match',
       'Prefer',
       'X-API-Key',
       'X-Request-ID',
       'traceparent',
     ],
-    exposeHeaders: ['Idempotency-Replayed', 'Location', 'Retry-After', 'X-Request-ID'],
+    exposeHeaders: ['ETag', 'Idempotency-Replayed', 'Location', 'Retry-After', 'X-Request-ID'],
     maxAge: 600,
   })
 }

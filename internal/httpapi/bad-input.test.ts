@@ -3,6 +3,9 @@ import { batchId, knownId, plain, problemOf, setup, unknownId } from './app.suit
 
 type Line = readonly [what: string, body: unknown, path: string, code: string]
 
+const email = { ...plain, channel: 'EMAIL', recipient: 'ada@example.com' }
+const webhook = { ...plain, channel: 'WEBHOOK', recipient: 'orders' }
+
 function nested(depth: number): unknown {
   let value: unknown = 1
   for (let at = 0; at < depth; at++) value = [value]
@@ -19,10 +22,39 @@ const badSingles: readonly Line[] = [
   ['a null recipient', { ...plain, recipient: null }, 'recipient', 'invalid_type'],
   ['a missing recipient', { channel: 'SMS', content: 'x' }, 'recipient', 'required'],
   ['an over-long recipient', { ...plain, recipient: 'r'.repeat(321) }, 'recipient', 'too_long'],
+  ['an over-long token', { ...plain, channel: 'PUSH', recipient: 'é'.repeat(1_025) }, 'recipient', 'too_long'],
+  ['an over-long address', { ...email, recipient: `${'a'.repeat(310)}@example.com` }, 'recipient', 'too_long'],
+  ['a number without its country', { ...plain, recipient: '05551234567' }, 'recipient', 'invalid_number'],
+  ['a number that there cannot be', { ...plain, recipient: '+15550100' }, 'recipient', 'invalid_number'],
+  ['a name for a number', { ...plain, recipient: 'Ada' }, 'recipient', 'invalid_number'],
+  ['an address with a name', { ...email, recipient: 'Ada <ada@example.com>' }, 'recipient', 'invalid_address'],
+  ['two addresses', { ...email, recipient: 'a@example.com, b@example.com' }, 'recipient', 'invalid_address'],
+  ['a header in an address', { ...email, recipient: 'a@example.com\r\nBcc: b@c.d' }, 'recipient', 'invalid_address'],
   ['empty content', { ...plain, content: '' }, 'content', 'empty'],
   ['over-long SMS content', { ...plain, content: 'c'.repeat(161) }, 'content', 'too_long'],
   ['over-long PUSH content', { ...plain, channel: 'push', content: 'c'.repeat(241) }, 'content', 'too_long'],
   ['over-long EMAIL content', { ...plain, channel: 'EMAIL', content: 'c'.repeat(10_001) }, 'content', 'too_long'],
+  ['over-long WEBHOOK content', { ...webhook, content: 'c'.repeat(65_537) }, 'content', 'too_long'],
+  ['over-long CHAT content', { ...plain, channel: 'CHAT', content: 'c'.repeat(10_001) }, 'content', 'too_long'],
+  ['over-long INCIDENT content', { ...plain, channel: 'INCIDENT', content: 'c'.repeat(1_025) }, 'content', 'too_long'],
+  ['an over-long title', { ...webhook, title: 't'.repeat(256) }, 'title', 'too_long'],
+  ['a title that is no text', { ...webhook, title: 7 }, 'title', 'invalid_type'],
+  ['HTML for an SMS', { ...plain, html: '<p>' }, 'html', 'not_allowed'],
+  ['over-long HTML', { ...email, html: 'é'.repeat(50_001) }, 'html', 'too_long'],
+  ['HTML that is no text', { ...email, html: {} }, 'html', 'invalid_type'],
+  ['data for an SMS', { ...plain, data: { a: 1 } }, 'data', 'not_allowed'],
+  ['data for an EMAIL', { ...email, data: { a: 1 } }, 'data', 'not_allowed'],
+  ['data that is a list', { ...webhook, data: [] }, 'data', 'invalid_type'],
+  ['data above 65,536 bytes', { ...webhook, data: { a: 'é'.repeat(32_768) } }, 'data', 'too_long'],
+  [
+    'data above 4,096 bytes for PUSH',
+    { ...plain, channel: 'PUSH', data: { a: 'a'.repeat(4_090) } },
+    'data',
+    'too_long',
+  ],
+  ['a forbidden key in data', { ...webhook, data: { constructor: 1 } }, 'data.constructor', 'forbidden_key'],
+  ['a provider that is no name', { ...plain, provider: 'Twilio EU' }, 'provider', 'invalid_value'],
+  ['an over-long provider', { ...plain, provider: 'p'.repeat(64) }, 'provider', 'invalid_value'],
   ['an over-long key', { ...plain, idempotencyKey: 'k'.repeat(256) }, 'idempotencyKey', 'too_long'],
   ['an over-long correlationId', { ...plain, correlationId: 'k'.repeat(129) }, 'correlationId', 'too_long'],
   ['maxRetries above 100', { ...plain, maxRetries: 101 }, 'maxRetries', 'out_of_range'],
@@ -89,6 +121,8 @@ describe('bad input to POST /v1/notifications', () => {
       `{"recipient": ${secret}}`,
       { ...plain, metadata: { a: secret.repeat(1_000) } },
       { ...plain, recipient: `${secret}\u0000`, content: `${secret}\ud800` },
+      { ...plain, recipient: secret, html: secret, data: { a: secret }, title: secret.repeat(40) },
+      { ...email, recipient: `${secret} <ada@example.com>`, html: secret.repeat(10_000) },
     ]
     for (const body of bodies) expect(await (await post('/v1/notifications', body)).text()).not.toContain(secret)
   })
@@ -106,6 +140,28 @@ describe('bad input to POST /v1/notifications', () => {
     const { post } = setup()
     expect((await post('/v1/notifications', { ...plain, content: '😀'.repeat(160) })).status).toBe(202)
     expect((await post('/v1/notifications', { ...plain, content: '😀'.repeat(161) })).status).toBe(400)
+  })
+
+  it.each([
+    [
+      { ...plain, channel: 'PUSH', title: 'é'.repeat(50), content: 'c'.repeat(100), data: { a: 'a'.repeat(4_000) } },
+      'data: expected at most 4096 bytes of title, content and data together for PUSH, found 4208',
+    ],
+    [
+      { ...webhook, data: { a: 'a'.repeat(65_536) } },
+      'data: expected at most 65536 bytes of JSON for WEBHOOK, found 65544',
+    ],
+    [{ ...email, html: 'é'.repeat(50_001) }, 'html: expected a string of 1 to 100000 bytes, found 100002'],
+    [{ ...plain, recipient: '555'.repeat(200) }, 'recipient: expected at most 320 bytes for SMS, found 600'],
+    [
+      { ...plain, recipient: '0555 123' },
+      'recipient: expected a phone number with country code, such as +905551234567, found a string of 8 characters',
+    ],
+    [{ ...plain, content: '😀'.repeat(161) }, 'content: expected at most 160 characters for SMS, found 161'],
+  ])('names field, limit and measured length (%#)', async (body, message) => {
+    const { post } = setup()
+    const { errors } = await problemOf(await post('/v1/notifications', body))
+    expect(errors.map((one) => one.message)).toEqual([message])
   })
 
   it('names a likely field for an unknown one when something is missing', async () => {

@@ -16,7 +16,7 @@ export type Handler = (c: Ctx) => Response | Promise<Response>
 export interface Route {
   /** In hono's notation: `/v1/notifications/:id`. */
   readonly path: string
-  readonly methods: Readonly<Partial<Record<'GET' | 'POST' | 'DELETE', Handler>>>
+  readonly methods: Readonly<Partial<Record<'GET' | 'POST' | 'PUT' | 'DELETE', Handler>>>
 }
 
 export type HeaderMap = Readonly<Record<string, string>>

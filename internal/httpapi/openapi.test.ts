@@ -19,7 +19,7 @@ const operation = z.object({
 const shape = z.object({
   openapi: z.string().regex(/^3\.1\.\d$/),
   info: z.object({ title: z.string(), version: z.string() }),
-  paths: z.record(z.string().startsWith('/'), z.partialRecord(z.enum(['get', 'post', 'delete']), operation)),
+  paths: z.record(z.string().startsWith('/'), z.partialRecord(z.enum(['get', 'post', 'put', 'delete']), operation)),
   components: z.object({ schemas: z.record(z.string(), z.unknown()) }),
 })
 
@@ -69,9 +69,13 @@ describe('the OpenAPI document', () => {
     expect(components.schemas['CreateNotification']).toMatchObject({
       required: ['channel', 'recipient', 'content'],
       properties: {
-        channel: { enum: ['SMS', 'EMAIL', 'PUSH'] },
-        recipient: { minLength: 1, maxLength: 320 },
-        content: { minLength: 1, maxLength: 10_000 },
+        channel: { enum: ['SMS', 'EMAIL', 'PUSH', 'WEBHOOK', 'CHAT', 'INCIDENT'] },
+        recipient: { minLength: 1, maxLength: 2_048 },
+        content: { minLength: 1, maxLength: 65_536 },
+        title: { minLength: 1, maxLength: 255 },
+        html: { maxLength: 100_000 },
+        data: { type: 'object' },
+        provider: { pattern: '^[a-z0-9][a-z0-9-]{0,62}$' },
         maxRetries: { type: ['integer', 'null'], maximum: 100 },
         scheduledAt: { type: 'string', format: 'date-time' },
         tags: { maxItems: 20, items: { maxLength: 64 } },

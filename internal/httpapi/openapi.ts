@@ -1,4 +1,6 @@
 import { createRoute, OpenAPIHono, type RouteConfig, z } from '@hono/zod-openapi'
+import { type Documented, json, refusals, writing } from './documented.ts'
+import { connectionOperations } from './openapi-connections.ts'
 import * as answers from './response-schemas.ts'
 import { problemSchema } from './response-schemas.ts'
 import {
@@ -15,37 +17,8 @@ import {
   replaySchema,
 } from './schemas.ts'
 
-/** Refusals every route under /v1 can give, and those that some add. */
-const refusals = {
-  400: 'Not valid; `errors` names each field.',
-  401: 'A key is set on the server and the request brought no valid one.',
-  404: 'There is no such thing.',
-  409: 'The state does not allow it.',
-  413: 'The body is too large: 1 MiB, a batch 10 MiB.',
-  415: 'The body is not JSON in UTF-8.',
-  422: 'The idempotency key was used before with another body.',
-  503: 'PostgreSQL (for parked messages: RabbitMQ) cannot be reached, or too many requests wait; see Retry-After.',
-} as const
-type Refusal = keyof typeof refusals
-
-interface Documented {
-  readonly method: 'get' | 'post' | 'delete'
-  readonly path: string
-  readonly id: string
-  readonly tag: 'Notifications' | 'Batches' | 'Operations'
-  readonly summary: string
-  readonly request?: RouteConfig['request']
-  readonly answer: { readonly status: number; readonly text: string; readonly schema: z.ZodType }
-  readonly headers?: z.ZodObject
-  readonly refusals?: readonly Refusal[]
-  /** Asks for no key, even when one is set. */
-  readonly open?: boolean
-}
-
 const id = z.object({ id: notificationIdSchema })
-const json = (schema: z.ZodType) => ({ content: { 'application/json': { schema } }, required: true })
 const createAndCommonHeaders = createHeaders.extend(commonHeaders.shape)
-const writing = [400, 401, 413, 415, 503] as const
 const acceptHeaders = z.object({
   Location: z.string().openapi({ description: 'Where to look for it.' }),
   'Idempotency-Replayed': z.string().optional().openapi({ description: '`true` when it was stored before.' }),
@@ -206,7 +179,8 @@ export function openApiDocument(version: string) {
   const registry = new OpenAPIHono().openAPIRegistry
   registry.registerComponent('securitySchemes', 'bearer', { type: 'http', scheme: 'bearer' })
   registry.registerComponent('securitySchemes', 'apiKey', { type: 'apiKey', in: 'header', name: 'X-API-Key' })
-  for (const route of [...notificationRoutes, ...parkedRoutes]) registry.registerPath(toRoute(route))
+  for (const route of [...notificationRoutes, ...connectionOperations, ...parkedRoutes])
+    registry.registerPath(toRoute(route))
   for (const probe of probes) registry.registerPath(probeRoute(probe))
   registry.registerPath(
     createRoute({
@@ -231,7 +205,7 @@ export function openApiDocument(version: string) {
       license: { name: 'MIT' },
     },
     servers: [{ url: '/' }],
-    tags: [{ name: 'Notifications' }, { name: 'Batches' }, { name: 'Operations' }],
+    tags: [{ name: 'Notifications' }, { name: 'Batches' }, { name: 'Connections' }, { name: 'Operations' }],
     security: [{}, { bearer: [] }, { apiKey: [] }],
   })
 }

@@ -1,8 +1,9 @@
 import type { z } from '@hono/zod-openapi'
 import type { AcceptInput } from '../dispatch/accept.ts'
-import { batchItemsMax, contentMax, idempotencyKeyMax } from '../domain/notification.ts'
+import { batchItemsMax, idempotencyKeyMax } from '../domain/notification.ts'
+import { checkForChannel } from './channel-rules.ts'
 import type { Ctx } from './context.ts'
-import { countCharacters, describe, fitsCharacters } from './describe.ts'
+import { describe } from './describe.ts'
 import type { Findings } from './findings.ts'
 import { formatPath, type PathPart } from './json-guard.ts'
 import { invalidField } from './problem.ts'
@@ -40,17 +41,21 @@ export function readNotification(
   const valid = readFields(raw, create, at, context.strict, findings)
   if (valid === null) return null
   const path = (name: string) => formatPath([...at, name])
-  checkContent(valid, path('content'), findings)
+  const recipient = checkForChannel(valid, path, findings)
   checkTimes(valid, path('expiresAt'), context.nowMs, findings)
   checkKeys(valid, path('idempotencyKey'), context.idempotencyKey, findings)
   if (findings.errorCount > before) return null
-  const { channel, recipient, content } = valid
-  if (channel === undefined || recipient === undefined || content === undefined) return null
+  const { channel, content } = valid
+  if (channel === undefined || recipient === null || content === undefined) return null
   const maxRetries = valid.maxRetries ?? 0
   return {
     channel,
     recipient,
     content,
+    title: valid.title ?? null,
+    html: valid.html ?? null,
+    data: valid.data ?? null,
+    provider: valid.provider ?? null,
     priority: valid.priority ?? 'NORMAL',
     idempotencyKey: valid.idempotencyKey ?? context.idempotencyKey,
     correlationId: valid.correlationId ?? context.requestId,
@@ -91,7 +96,7 @@ export function readReplay(body: unknown, strict: boolean, findings: Findings): 
   return readFields(body, replay, [], strict, findings)?.force ?? false
 }
 
-function readFields<T>(
+export function readFields<T>(
   raw: unknown,
   how: Reading<T>,
   at: readonly PathPart[],
@@ -106,15 +111,6 @@ function readFields<T>(
   const { fields, unknown } = normalise(raw, how)
   reportUnknown(unknown, how.known, at, strict, findings)
   return parseFields(fields, how, at, findings)
-}
-
-function checkContent({ channel, content }: Fields, at: string, findings: Findings): void {
-  if (channel === undefined || content === undefined || fitsCharacters(content, contentMax[channel])) return
-  findings.error(
-    at,
-    'too_long',
-    `expected at most ${contentMax[channel]} characters for ${channel}, found ${countCharacters(content)}`,
-  )
 }
 
 function checkTimes({ scheduledAt, expiresAt }: Fields, at: string, nowMs: number, findings: Findings): void {

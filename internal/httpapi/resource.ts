@@ -1,5 +1,6 @@
 import type { Attempt } from '../domain/attempt.ts'
 import type { Notification } from '../domain/notification.ts'
+import { countSmsSegments } from '../domain/sms-segments.ts'
 
 /** The resource as clients read it. Fields without a value are undefined here, and so left out of the JSON. */
 export function toResource(n: Notification) {
@@ -12,6 +13,11 @@ export function toResource(n: Notification) {
     priority: n.priority,
     recipient: n.recipient,
     content: n.content,
+    title: n.title ?? undefined,
+    html: n.html ?? undefined,
+    data: n.data ?? undefined,
+    segments: n.channel === 'SMS' ? countSmsSegments(n.content) : undefined,
+    provider: n.provider ?? undefined,
     status: n.status,
     providerMessageId: n.providerMessageId ?? undefined,
     attemptCount: n.attemptCount,
@@ -34,6 +40,9 @@ export function toAttempt(a: Attempt) {
     number: a.number,
     generation: a.generation,
     provider: a.provider ?? undefined,
+    connection: a.connection ?? undefined,
+    connector: a.connector ?? undefined,
+    rule: a.rule ?? undefined,
     outcome: a.outcome,
     late: a.late,
     statusCode: a.statusCode ?? undefined,

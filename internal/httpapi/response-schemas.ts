@@ -45,7 +45,13 @@ export const attemptSchema = z
   .object({
     number: z.int().min(1),
     generation: count,
-    provider: z.string().optional(),
+    provider: z.string().optional().openapi({ description: 'What kind of way out it took.' }),
+    connection: z.string().optional().openapi({ description: 'The connection it went over.' }),
+    connector: z.string().optional().openapi({ description: "That connection's connector.", example: 'twilio-sms@1' }),
+    rule: z
+      .string()
+      .optional()
+      .openapi({ description: 'The rule of the connector that read the answer; left out for a default.' }),
     outcome: z.enum(attemptOutcomes),
     late: z.boolean().openapi({ description: 'The success came after the lease of the attempt was lost.' }),
     statusCode: z.int().optional(),
@@ -68,6 +74,15 @@ export const notificationSchema = z
     priority: z.enum(priorities),
     recipient: z.string(),
     content: z.string(),
+    title: z.string().optional(),
+    html: z.string().optional(),
+    data: z.record(z.string(), z.unknown()).optional(),
+    segments: z
+      .int()
+      .min(1)
+      .optional()
+      .openapi({ description: 'Short messages that the content takes; only for SMS.' }),
+    provider: z.string().optional().openapi({ description: 'The one connection that may send it.' }),
     status: z.enum(statuses),
     providerMessageId: z.string().optional(),
     attemptCount: count,

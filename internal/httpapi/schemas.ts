@@ -1,18 +1,23 @@
 import { z } from '@hono/zod-openapi'
+import { connectionIdPattern } from '../domain/connection.ts'
 import {
   batchItemsMax,
+  type Channel,
   channels,
   contentMax,
   correlationIdMax,
+  dataBytesMax,
+  htmlBytesMax,
   idempotencyKeyMax,
   type JsonObject,
   maxRetriesMax,
   metadataBytesMax,
   priorities,
-  recipientMax,
+  recipientBytesMax,
   statuses,
   tagLengthMax,
   tagsMax,
+  titleMax,
 } from '../domain/notification.ts'
 import { parkedLimitMax } from '../port/parked.ts'
 import { describe, describeWord, fitsCharacters } from './describe.ts'
@@ -28,12 +33,15 @@ interface RawIssue {
 }
 
 /** Every message of a field reads the same: what was expected, what was found. */
-function says(expected: string, show: (value: unknown) => string = describe): { error: (issue: RawIssue) => string } {
+export function says(
+  expected: string,
+  show: (value: unknown) => string = describe,
+): { error: (issue: RawIssue) => string } {
   return { error: (issue) => `expected ${expected}, found ${show(issue.input)}` }
 }
 
 /** Lengths count Unicode code points. */
-function text(max: number, expected = `a string of 1 to ${max} characters`) {
+export function text(max: number, expected = `a string of 1 to ${max} characters`) {
   return z
     .string(says(expected))
     .refine((value) => value !== '', { ...says(expected), params: { code: 'empty' }, abort: true })
@@ -41,7 +49,7 @@ function text(max: number, expected = `a string of 1 to ${max} characters`) {
     .openapi({ minLength: 1, maxLength: max })
 }
 
-function word<const T extends readonly [string, ...string[]]>(words: T) {
+export function word<const T extends readonly [string, ...string[]]>(words: T) {
   return z.enum(words, says(`one of ${words.join(', ')}`, describeWord))
 }
 
@@ -86,13 +94,50 @@ function uuid(description: string) {
 export const notificationIdSchema = uuid('Id of the notification.')
 export const batchIdSchema = uuid('Id of the batch.')
 
-const contentExpected = `a string of 1 to ${contentMax.SMS} (SMS), ${contentMax.PUSH} (PUSH) or ${contentMax.EMAIL} (EMAIL) characters`
+/** `160 (SMS), 240 (PUSH) or 10000 (EMAIL)`. */
+function perChannel(limits: Readonly<Record<Channel, number | null>>): string {
+  const parts = channels.flatMap((channel) => (limits[channel] === null ? [] : `${limits[channel]} (${channel})`))
+  return `${parts.slice(0, -1).join(', ')} or ${parts.at(-1)}`
+}
 
-function isJsonObject(value: unknown): value is JsonObject {
+const contentExpected = `a string of 1 to ${perChannel(contentMax)} characters`
+const recipientCharactersMax = Math.max(...Object.values(recipientBytesMax))
+
+const htmlExpected = `a string of 1 to ${htmlBytesMax} bytes`
+
+const html = z
+  .string(says(htmlExpected))
+  .refine((value) => Buffer.byteLength(value) <= htmlBytesMax, {
+    error: (issue: RawIssue) => `expected ${htmlExpected}, found ${Buffer.byteLength(String(issue.input))}`,
+    params: { code: 'too_long' },
+  })
+  .openapi({
+    maxLength: htmlBytesMax,
+    description: `Only for EMAIL: the content as HTML, beside the plain one. At most ${htmlBytesMax} bytes.`,
+  })
+
+const connectionExpected = "the name of a connection: 1 to 63 of a-z, 0-9 and '-', the first one no '-'"
+
+export const connectionNameSchema = z
+  .string(says(connectionExpected))
+  .regex(connectionIdPattern, { ...says(connectionExpected), abort: true })
+  .openapi({ maxLength: 63 })
+
+const provider = connectionNameSchema.openapi({
+  description: 'Send over this connection and no other. Whether there is one of that name is asked when it is sent.',
+})
+
+export function isJsonObject(value: unknown): value is JsonObject {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
 const metadataExpected = `an object of at most ${metadataBytesMax} bytes of JSON`
+
+const data = z.custom<JsonObject>(isJsonObject, { ...says('an object'), params: { code: 'invalid_type' } }).openapi({
+  type: 'object',
+  additionalProperties: true,
+  description: `What the target's own format takes besides the texts. At most ${perChannel(dataBytesMax)} bytes of JSON; title and content count too for PUSH.`,
+})
 
 const metadata = z
   .custom<JsonObject>(isJsonObject, { ...says(metadataExpected), params: { code: 'invalid_type' }, abort: true })
@@ -110,10 +155,16 @@ const metadata = z
 export const createSchema = z
   .object({
     channel: word(channels).openapi({ description: 'How it leaves. Read in any case.' }),
-    recipient: text(recipientMax).openapi({ description: 'Address in the channel: number, e-mail address, device.' }),
-    content: text(Math.max(...Object.values(contentMax)), contentExpected).openapi({
-      description: `At most ${contentMax.SMS} characters for SMS, ${contentMax.PUSH} for PUSH, ${contentMax.EMAIL} for EMAIL.`,
+    recipient: text(recipientCharactersMax).openapi({
+      description: `SMS: a phone number with country code, kept in its E.164 form. EMAIL: one address. Else what the channel knows as an address. At most ${perChannel(recipientBytesMax)} bytes.`,
     }),
+    content: text(Math.max(...Object.values(contentMax)), contentExpected).openapi({
+      description: `At most ${perChannel(contentMax)} characters.`,
+    }),
+    title: text(titleMax).optional().openapi({ description: 'Subject, headline or summary.' }),
+    html: html.optional(),
+    data: data.optional(),
+    provider: provider.optional(),
     priority: word(priorities)
       .optional()
       .openapi({ default: 'NORMAL', description: 'Waiting HIGH goes first; LOW still moves. Read in any case.' }),
@@ -167,7 +218,7 @@ export const listSchema = z.object({
   to: timestamp('Created at or before.').optional(),
   batchId: batchIdSchema.optional(),
   correlationId: text(correlationIdMax).optional(),
-  recipient: text(recipientMax).optional(),
+  recipient: text(recipientCharactersMax).optional().openapi({ description: 'As it is kept.' }),
   tag: text(tagLengthMax).optional(),
   page: wholeNumber(1, pageMax, 'Page by number, from 1 (the default kind).').optional(),
   pageSize: wholeNumber(1, pageSizeMax, `Rows per page; default ${pageSizeDefault}.`).optional(),

@@ -24,9 +24,10 @@ afterEach(async () => {
   for (const proxy of proxies) proxy.thaw()
   await Promise.all(brokers.splice(0).map((broker) => broker.stop()))
   await Promise.all(proxies.splice(0).map((proxy) => proxy.stop()))
+  await admin.remove(...prefixes.splice(0))
 })
 afterAll(async () => {
-  await admin.close(...prefixes)
+  await admin.close()
 })
 
 interface Said {

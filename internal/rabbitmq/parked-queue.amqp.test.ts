@@ -16,9 +16,10 @@ beforeAll(async () => {
 })
 afterEach(async () => {
   await Promise.all(brokers.splice(0).map((broker) => broker.stop()))
+  await admin.remove(...prefixes.splice(0))
 })
 afterAll(async () => {
-  await admin.close(...prefixes)
+  await admin.close()
 })
 
 function makeBroker() {

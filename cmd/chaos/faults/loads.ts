@@ -1,14 +1,15 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Load } from '../load.ts'
+import { type ChannelName, channels, recipientFor } from '../load-items.ts'
 import type { World } from '../world.ts'
 import { type Fault, type Heal, nothing } from './fault.ts'
 
 const group = 'load'
 const calm = { share: 0, scripts: ['200'] }
 const batch = 1_000
-const channels = ['SMS', 'EMAIL', 'PUSH']
+const watched: readonly ChannelName[] = ['SMS', 'EMAIL', 'PUSH']
 /** Low enough that the rig and the engine on two cores can offer three times of it. */
-const limitForOverload = 25
+const limitForOverload = 12
 const overloadFactor = 3
 const overloadMs = 60_000
 const limitForPriorities = 40
@@ -113,8 +114,11 @@ async function waitOfEach(world: World): Promise<Heal> {
   await restart(world, limitForPriorities)
   // Low comes first, so that only its priority can hold it back.
   for (const priority of ['LOW', 'NORMAL', 'HIGH']) {
-    const items = channels.flatMap((channel) =>
-      Array.from({ length: waitingOfEach }, () => ({ ...load.makeDue(), channel, priority })),
+    const items = watched.flatMap((channel) =>
+      Array.from({ length: waitingOfEach }, () => {
+        const item = load.makeDue()
+        return { ...item, channel, priority, recipient: recipientFor(channel, item.idempotencyKey) }
+      }),
     )
     await load.send(items)
   }

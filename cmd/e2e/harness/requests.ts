@@ -1,10 +1,16 @@
-import { randomUUID } from 'node:crypto'
+import { randomInt, randomUUID } from 'node:crypto'
 import { eventually } from '../../../internal/testkit/eventually.ts'
 import type { Client, NewItem, Resource } from './client.ts'
 
 /** A valid request to somebody nobody else writes to. */
 export function plain(fields: Readonly<Record<string, unknown>> = {}): NewItem {
-  return { channel: 'SMS', recipient: `+1555${randomUUID()}`, content: 'Hello', ...fields }
+  const recipient = fields['channel'] === 'EMAIL' ? `${randomUUID()}@example.com` : freshNumber()
+  return { channel: 'SMS', recipient, content: 'Hello', ...fields }
+}
+
+/** A phone number of a length that there can be. */
+export function freshNumber(): string {
+  return `+4915${String(randomInt(1e11)).padStart(11, '0')}`
 }
 
 export function plainItems(count: number, fields: Readonly<Record<string, unknown>> = {}): NewItem[] {
