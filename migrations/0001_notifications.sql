@@ -50,8 +50,10 @@ CREATE TABLE notifications (
   autovacuum_analyze_scale_factor = 0.05
 );
 
--- Lost publishes, schedules, retries, expiry, orphans: one index over unfinished rows only.
+-- Lost publishes, schedules, retries, orphans: one index over unfinished rows only.
 CREATE INDEX notifications_due ON notifications (channel, priority, due_at) WHERE due_at IS NOT NULL;
+-- Expiry: a heap of overdue rows that may not be sent yet must not be searched for those whose time is over.
+CREATE INDEX notifications_expiry ON notifications (channel, priority, expires_at) WHERE due_at IS NOT NULL;
 CREATE INDEX notifications_list ON notifications (tenant, created_at, id);
 -- FAILED rows are the dead letters. The predicate names `reason`, not `status`: an index that mentions `status` would
 -- cost every claim its HOT update.

@@ -75,9 +75,9 @@ export const expireDueStatement: Statement<LaneRow> = {
 WITH s AS MATERIALIZED (
   SELECT x.id FROM unnest($1::text[], $2::smallint[]) AS l(channel, priority) CROSS JOIN LATERAL (
     SELECT n.id FROM notifications n
-    WHERE n.channel = l.channel AND n.priority = l.priority AND n.due_at <= now() AND n.expires_at <= now()
+    WHERE n.channel = l.channel AND n.priority = l.priority AND n.expires_at <= now() AND n.due_at IS NOT NULL
       AND n.status IN ('ACCEPTED', 'QUEUED')
-    LIMIT $3::int FOR UPDATE OF n SKIP LOCKED) AS x)
+    ORDER BY n.expires_at LIMIT $3::int FOR UPDATE OF n SKIP LOCKED) AS x)
 UPDATE notifications n SET status = 'FAILED', reason = 'expired', due_at = NULL, next_retry_at = NULL, updated_at = now()
 WHERE n.id = ANY(ARRAY(SELECT id FROM s)) RETURNING n.channel, n.priority`,
 }
