@@ -1,5 +1,5 @@
 import type { SendResult } from '../domain/outcome.ts'
-import type { TryResult } from '../port/outlet.ts'
+import { type TryResult, unansweredTry } from '../port/outlet.ts'
 
 /** What a try over a connection means for the notification. */
 export function toSendResult(tried: TryResult, repeatable: boolean): SendResult {
@@ -39,16 +39,9 @@ export function bugInOutlet(error: unknown): TryResult {
   const name = error instanceof Error ? error.name : typeof error
   return {
     class: 'ambiguous',
-    rule: null,
+    ...unansweredTry,
     code: 'provider_fault',
     message: `the connection failed inside the engine (${name})`,
-    statusCode: null,
-    responseExcerpt: null,
-    providerMessageId: null,
-    retryAfterMs: null,
-    minDelayMs: null,
-    scope: 'connection',
-    throttle: null,
   }
 }
 

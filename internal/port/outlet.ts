@@ -40,6 +40,18 @@ export interface TryResult {
   } | null
 }
 
+/** What there is to say of a try of which the provider said nothing. */
+export const unansweredTry = {
+  rule: null,
+  statusCode: null,
+  responseExcerpt: null,
+  providerMessageId: null,
+  retryAfterMs: null,
+  minDelayMs: null,
+  scope: 'connection',
+  throttle: null,
+} as const satisfies Partial<TryResult>
+
 /** A limit of a connection that is counted in Redis; `concurrency` counts sends under way. */
 export type Bucket =
   | {

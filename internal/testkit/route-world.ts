@@ -10,7 +10,7 @@ import { makeFailureCounter } from '../lifecycle/failure-counter.ts'
 import type { Reference } from '../port/broker.ts'
 import type { BucketLimiter } from '../port/bucket-limiter.ts'
 import type { ConnectionState } from '../port/connection-telemetry.ts'
-import type { Bucket, Outlet, TryResult } from '../port/outlet.ts'
+import { type Bucket, type Outlet, type TryResult, unansweredTry } from '../port/outlet.ts'
 import type { OutletState } from '../port/outlet-state.ts'
 import { aNotification } from './builders.ts'
 import { ManualClock, settle as turns } from './manual-clock.ts'
@@ -21,16 +21,10 @@ import { RecordingLogger, RecordingTelemetry } from './telemetry.ts'
 export function aTry(change: Partial<TryResult> = {}): TryResult {
   return {
     class: 'accepted',
-    rule: null,
+    ...unansweredTry,
     code: change.class === undefined || change.class === 'accepted' ? null : `said_${change.class}`,
     message: null,
     statusCode: 200,
-    responseExcerpt: null,
-    providerMessageId: null,
-    retryAfterMs: null,
-    minDelayMs: null,
-    scope: 'connection',
-    throttle: null,
     ...change,
   }
 }

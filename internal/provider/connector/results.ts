@@ -1,5 +1,5 @@
 import { errorMessageMax } from '../../domain/attempt.ts'
-import type { TryClass } from '../../port/outlet.ts'
+import { type TryClass, unansweredTry } from '../../port/outlet.ts'
 import { cleanText } from '../text.ts'
 import type { ConnectorResult } from './answer.ts'
 import { failureOf, type NoAnswer } from './call.ts'
@@ -10,19 +10,7 @@ import type { TokenError } from './tokens.ts'
 /** Results of attempts to which no provider gave an answer. */
 
 function withoutAnswer(answerClass: TryClass, code: string, message: string): ConnectorResult {
-  return {
-    class: answerClass,
-    rule: null,
-    code,
-    message: cleanText(message, errorMessageMax),
-    statusCode: null,
-    responseExcerpt: null,
-    providerMessageId: null,
-    retryAfterMs: null,
-    minDelayMs: null,
-    scope: 'connection',
-    throttle: null,
-  }
+  return { ...unansweredTry, class: answerClass, code, message: cleanText(message, errorMessageMax) }
 }
 
 /** Bytes were written: it may have arrived. None were: another try is safe. */

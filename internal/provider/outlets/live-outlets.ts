@@ -3,7 +3,7 @@ import type { ConnectionId } from '../../domain/connection.ts'
 import { messageOf } from '../../domain/errors.ts'
 import type { Clock } from '../../port/clock.ts'
 import type { Claimed } from '../../port/notification-store.ts'
-import type { Bucket, Outlet, TryResult } from '../../port/outlet.ts'
+import { type Bucket, type Outlet, type TryResult, unansweredTry } from '../../port/outlet.ts'
 import type { Logger } from '../../port/telemetry.ts'
 import type { OpenOutlet } from './kind.ts'
 import type { ConnectionEntry, Settings } from './state.ts'
@@ -69,16 +69,9 @@ class LiveOutlet implements Outlet {
 
 const replaced: TryResult = {
   class: 'transient',
-  rule: null,
+  ...unansweredTry,
   code: 'connection_replaced',
   message: 'the connection was changed while this attempt waited; nothing was sent',
-  statusCode: null,
-  responseExcerpt: null,
-  providerMessageId: null,
-  retryAfterMs: null,
-  minDelayMs: null,
-  scope: 'connection',
-  throttle: null,
 }
 
 interface Retired {

@@ -2,6 +2,7 @@ import { readdir } from 'node:fs/promises'
 import { describe, expect, it } from 'vitest'
 import { DependencyUnavailableError } from '../../domain/errors.ts'
 import type { ConnectionRow, RouteRow } from '../../port/connection-store.ts'
+import { unansweredTry } from '../../port/outlet.ts'
 import { settle } from '../../testkit/manual-clock.ts'
 import { MemoryConnectionStore } from '../../testkit/memory-connection-store.ts'
 import { Sealer } from '../sealing/sealer.ts'
@@ -57,16 +58,10 @@ function slowKind() {
 
 const accepted = {
   class: 'accepted',
-  rule: null,
+  ...unansweredTry,
   code: null,
   message: null,
   statusCode: 200,
-  responseExcerpt: null,
-  providerMessageId: null,
-  retryAfterMs: null,
-  minDelayMs: null,
-  scope: 'connection',
-  throttle: null,
 } as const
 
 async function save(store: MemoryConnectionStore, change: Partial<ConnectionRow> = {}): Promise<void> {

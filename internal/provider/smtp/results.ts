@@ -1,5 +1,5 @@
 import { errorMessageMax, responseExcerptMax } from '../../domain/attempt.ts'
-import type { TryClass, TryResult } from '../../port/outlet.ts'
+import { type TryClass, type TryResult, unansweredTry } from '../../port/outlet.ts'
 import { classifyFailure, systemCodeOf } from '../classify.ts'
 import { BlockedAddressError } from '../egress/blocked.ts'
 import { messageIdMax } from '../response-body.ts'
@@ -7,20 +7,9 @@ import { cleanText, redact } from '../text.ts'
 import { queueIdOf, type Reply, readReply, type Stage } from './reply.ts'
 import { judgeReply } from './rules.ts'
 
-const nothingMore = {
-  rule: null,
-  statusCode: null,
-  responseExcerpt: null,
-  providerMessageId: null,
-  retryAfterMs: null,
-  minDelayMs: null,
-  scope: 'connection',
-  throttle: null,
-} as const
-
 /** A failure without a reply. */
 export function failed(tryClass: TryClass, code: string, message: string, rule: string | null = null): TryResult {
-  return { ...nothingMore, class: tryClass, rule, code, message: cleanText(message, errorMessageMax) }
+  return { ...unansweredTry, class: tryClass, rule, code, message: cleanText(message, errorMessageMax) }
 }
 
 /** @param reply the answer to the dot; null for a test of the connection. */
@@ -31,7 +20,7 @@ export function accepted(
 ): TryResult {
   const code = Number(/^2\d\d/.exec(reply ?? '')?.[0] ?? 0)
   return {
-    ...nothingMore,
+    ...unansweredTry,
     class: 'accepted',
     code: null,
     message: null,
