@@ -75,12 +75,12 @@ describe.runIf(isChosen('services'))('start without servers', () => {
 
   it('gives up with the reason when PostgreSQL stays away', async () => {
     const port = await findFreePort()
-    const DATABASE_URL = `postgres://app:secret@127.0.0.1:${port}/x`
+    const DATABASE_URL = `postgres://app:open-sesame@127.0.0.1:${port}/x`
     const engine = await world.prepareEngine({ DATABASE_URL, STARTUP_TIMEOUT: '1s' })
     engine.launch()
     expect(await engine.exited(20_000)).toEqual({ code: 1, signal: null })
     expect(engine.output).toContain('STARTUP_TIMEOUT')
-    expect(engine.output).not.toContain('secret')
+    expect(engine.output).not.toContain('open-sesame')
   })
 
   it('serves without RabbitMQ and Redis, accepts, and says that it is not ready', async () => {
