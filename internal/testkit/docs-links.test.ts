@@ -64,6 +64,7 @@ const otherVariables = new Set([
   // of make bench
   'SCENARIOS',
   'REPEATS',
+  'SCALE',
   'QUICK',
   'PEERS',
   'PROFILE',
