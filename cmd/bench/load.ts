@@ -25,7 +25,7 @@ export interface ClosedLoop {
   /** Of the processes of one service, which share the connections evenly. */
   readonly urls: readonly string[]
   readonly connections: number
-  /** At most so many requests (null: any number) and about so much time. */
+  /** At most so many requests (null = no limit) and about so much time. */
   readonly requests: number | null
   readonly withinMs: number
   /** Notifications in each request. */

@@ -9,17 +9,16 @@ import type { Logger, Telemetry } from '../port/telemetry.ts'
 import { ConnectionBound } from './connection-bound.ts'
 import { type Readiness, within } from './health.ts'
 import { listenError } from './listen-error.ts'
+import { answerParserError, type HttpTimeouts, serverOptions, timeoutsDefault } from './parser-limits.ts'
 import {
   connectionRefusal,
   expectationRefusal,
   hostOfOldClients,
   pipelineRefusal,
-  type Refusal,
   refusalOfHost,
   refuse,
   refusedResponse,
   refuseLast,
-  refuseOnSocket,
 } from './refusals.ts'
 
 export interface HttpServerDeps {
@@ -46,23 +45,6 @@ export interface HttpServerSettings {
   readonly timeouts?: Partial<HttpTimeouts>
 }
 
-/** How long a connection may take, in milliseconds. Connections that take longer are answered 408, or cut. */
-export interface HttpTimeouts {
-  /** From the first byte, or from connecting, to the end of the headers. Default 10 s. */
-  readonly headersMs: number
-  /** To the end of the body. Default 15 s. */
-  readonly requestMs: number
-  /** Idle between two requests. Longer than usual load balancers wait (60 s), so the balancer closes first. Default 65 s. */
-  readonly keepAliveMs: number
-  /**
-   * Without a byte either way while a request is under way: a client that does not read its answers would hold them in
-   * memory for ever. Longer than any answer takes to make. Default 60 s.
-   */
-  readonly stalledMs: number
-  /** Pause between two looks for late requests. Default 2 s. */
-  readonly checkEveryMs: number
-}
-
 const lingerMsDefault = 300
 const drainMsDefault = 5_000
 const quietTurnsEnough = 3
@@ -70,16 +52,6 @@ const shortTurnMs = 0.1
 const lastTurnsMax = 5_000
 const connectionsMaxDefault = 10_000
 const pipelinedMaxDefault = 64
-
-const timeoutsDefault: HttpTimeouts = {
-  headersMs: 10_000,
-  requestMs: 15_000,
-  keepAliveMs: 65_000,
-  stalledMs: 60_000,
-  checkEveryMs: 2_000,
-}
-
-const headersMaxBytes = 16 * 1024
 
 /** The requests of one connection, which may come before the earlier ones are answered. */
 interface Pipeline {
@@ -278,34 +250,6 @@ function closeAfter(outgoing: ServerResponse): void {
   if (!outgoing.headersSent) outgoing.setHeader('Connection', 'close')
 }
 
-function serverOptions({ headersMs, requestMs, keepAliveMs, checkEveryMs }: HttpTimeouts) {
-  return {
-    headersTimeout: headersMs,
-    requestTimeout: requestMs,
-    keepAliveTimeout: keepAliveMs,
-    connectionsCheckingInterval: checkEveryMs,
-    maxHeaderSize: headersMaxBytes,
-    requireHostHeader: false, // checked in the listener, where the refusal can be a problem document
-  }
-}
-
 function nameOf(error: unknown): string {
   return error instanceof Error ? error.name : typeof error
-}
-
-function answerParserError(error: NodeJS.ErrnoException, socket: Duplex, timeouts: HttpTimeouts): void {
-  if (error.code === 'ECONNRESET' || !socket.writable) socket.destroy()
-  else refuseOnSocket(socket, refusalOfParser(error.code, timeouts))
-}
-
-function refusalOfParser(code: string | undefined, { headersMs, requestMs }: HttpTimeouts): Refusal {
-  if (code === 'HPE_HEADER_OVERFLOW') {
-    const detail = `expected at most ${headersMaxBytes / 1024} KiB of headers, found more`
-    return { status: 431, reason: 'Request Header Fields Too Large', detail }
-  }
-  if (code === 'ERR_HTTP_REQUEST_TIMEOUT') {
-    const detail = `expected the headers within ${headersMs / 1_000} s and the whole request within ${requestMs / 1_000} s`
-    return { status: 408, reason: 'Request Timeout', detail }
-  }
-  return { status: 400, reason: 'Bad Request', detail: 'expected HTTP/1.1' }
 }

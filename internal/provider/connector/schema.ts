@@ -10,7 +10,7 @@ const configField = z.strictObject({
   type: z
     .enum(['string', 'url', 'integer', 'number', 'boolean', 'strings', 'json'])
     .describe(
-      '`strings`: a list of texts (a single text is a list of one). `json`: any JSON, also given as text that holds it.',
+      '`strings`: a list of texts (a single text is a list of one). `json`: JSON of whatever kind, also given as text that holds it.',
     ),
   label: z.string().max(64).optional(),
   help: z.string().max(500).optional(),

@@ -201,7 +201,7 @@ describe('a connection', () => {
     expect([connections(), dots()]).toEqual([2, 2])
   })
 
-  it('that dies when it is used again, after the dot, is an open outcome as any other', async () => {
+  it('that dies when it is used again, after the dot, is an open outcome like every other', async () => {
     const { port, connections, dots } = await scriptedRelay({ dot: ['250 ok', { cut: '' }] }, {})
     const outlet = plainOutlet(port)
     await outlet.send(aMail(), soon())
