@@ -1,56 +1,21 @@
 import { existsSync } from 'node:fs'
 import path from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
+import { type FailpointName, failpointNames, isStopFailpoint } from '../../../internal/domain/failpoint.ts'
 import type { Random } from '../../../internal/testkit/random.ts'
 import { projectRoot } from '../../project-root.ts'
 import type { World } from '../world.ts'
 import type { Fault } from './fault.ts'
 
-const points = [
-  'accept.before',
-  'accept.after',
-  'publish.before',
-  'publish.confirm',
-  'receive',
-  'claim.before',
-  'claim.after',
-  'send.before',
-  'send.afterBytes',
-  'send.afterAnswer',
-  'settle.before',
-  'settle.after',
-  'lateSuccess.before',
-  'ack',
-  'defer.before',
-  'release.before',
-  'scan.before',
-  'scan.after',
-  'sweep.before',
-  'sweep.after',
-] as const
-type Point = (typeof points)[number]
-/** Components, in the order in which they stop. */
-const stops = [
-  'http',
-  'queue figures',
-  'scan',
-  'worker',
-  'webhook',
-  'watch rabbitmq',
-  'heartbeat',
-  'heartbeat row',
-  'left work',
-  'redis',
-  'rabbitmq',
-  'database',
-  'pools',
-] as const
+/** Of the protocol, and of the steps of the stop. */
+const points = failpointNames.filter((name) => !isStopFailpoint(name))
+const stops = failpointNames.filter(isStopFailpoint)
 
 /** Points whose loss or failure the protocol repairs without sending twice. */
 const harmless = {
   drop: ['publish.before', 'publish.confirm', 'receive', 'ack'],
   throw: ['publish.before', 'publish.confirm', 'scan.before', 'sweep.before', 'claim.before'],
-} as const satisfies Record<string, readonly Point[]>
+} as const satisfies Record<string, readonly FailpointName[]>
 const firesWithinMs = 8_000
 const stopWithinMs = 15_000
 const poisonHoldMs = 55_000
@@ -62,7 +27,7 @@ export function withoutFailpoints(): string | null {
 }
 
 /** An engine starts with a failpoint, which ends it at its n-th passage. */
-function killAt(point: Point): Fault {
+function killAt(point: FailpointName): Fault {
   return {
     name: `kill-at-${point}`,
     group: 'failpoints',
@@ -80,7 +45,8 @@ function killAt(point: Point): Fault {
 }
 
 /** An orderly stop ends in the middle of itself. */
-function killAtStop(component: (typeof stops)[number]): Fault {
+function killAtStop(point: (typeof stops)[number]): Fault {
+  const component = point.slice('stop.'.length)
   return {
     name: `kill-at-stop-of-${component.replaceAll(' ', '-')}`,
     group: 'failpoints',
@@ -90,7 +56,7 @@ function killAtStop(component: (typeof stops)[number]): Fault {
     async inject(world, random) {
       const replica = random.pick(world.replicas)
       await replica.kill9()
-      replica.launch(failpoint(`stop.${component}=kill`, random), true)
+      replica.launch(failpoint(`${point}=kill`, random), true)
       await replica.engine.untilReady()
       await delay(random.between(100, 600))
       replica.engine.signal('SIGTERM')
@@ -101,7 +67,7 @@ function killAtStop(component: (typeof stops)[number]): Fault {
 }
 
 /** Every engine runs with a failpoint for a while. */
-function softened(action: string, point: Point): Fault {
+function softened(action: string, point: FailpointName): Fault {
   return {
     name: `${action.replace(':', '-')}-at-${point}`,
     group: 'failpoints-soft',

@@ -1,5 +1,5 @@
 import { createHmac } from 'node:crypto'
-import { signStandardWebhook } from '../signing/standard-webhooks.ts'
+import { signingSecretProblem, signStandardWebhook } from '../signing/standard-webhooks.ts'
 import type { ConnectorMessage } from './message.ts'
 import { type Additions, type ConnectorRequest, RequestError } from './request.ts'
 import type { ConnectorDocument } from './schema.ts'
@@ -84,6 +84,9 @@ function hmacSigner(auth: HmacAuth, secret: string): ResolvedAuth['sign'] {
 
 function webhookSigner(secret: unknown): ResolvedAuth['sign'] {
   const secrets = (Array.isArray(secret) ? secret : [secret]).map(asText)
+  // Now, not with the first message: a secret that cannot sign fails every one of them.
+  const problem = secrets.length === 0 ? 'found none, expected at least one' : firstProblem(secrets)
+  if (problem !== null) throw new RequestError('cannot_sign', `the signing secret: ${problem}`)
   return (request, message, nowMs) => {
     const timestampSeconds = Math.floor(nowMs / 1_000)
     try {
@@ -98,6 +101,10 @@ function webhookSigner(secret: unknown): ResolvedAuth['sign'] {
       throw error
     }
   }
+}
+
+function firstProblem(secrets: readonly string[]): string | null {
+  return secrets.map(signingSecretProblem).find((problem) => problem !== null) ?? null
 }
 
 function resolveOAuth(auth: OAuth, text: (name: string) => string): OAuth {

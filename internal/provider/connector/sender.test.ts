@@ -162,6 +162,15 @@ describe('a connection sends', () => {
     expect(signed['webhook-id']).toBe(exampleMessage.key)
   })
 
+  it('nothing at all under a signing secret that cannot sign', async () => {
+    const { url } = await ok()
+    const parts = {
+      config: { url: { type: 'url' }, secrets: { type: 'strings', secret: true } },
+      auth: { kind: 'standard_webhooks', secret: '{{ config.secrets }}' },
+    }
+    expect(() => senderOf({ url, secrets: ['whsec_c2hvcnQ='] }, parts)).toThrow('found 5 bytes')
+  })
+
   it('many at once', async () => {
     const { url, requests } = await ok()
     const { send } = senderOf(config(url))

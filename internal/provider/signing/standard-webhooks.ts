@@ -1,12 +1,4 @@
-import { createHmac, randomBytes } from 'node:crypto'
-
-/** A secret of one target; while it is being changed, the old one still signs beside the new one. */
-export interface SigningSecret {
-  /** `whsec_` and base64 of 24 to 64 bytes. */
-  readonly secret: string
-  /** When it stops signing: the end of the grace time after a change; null = not being replaced. */
-  readonly endsAt: Date | null
-}
+import { createHmac } from 'node:crypto'
 
 export interface SignedContent {
   /** Goes into `webhook-id`: the same for every try of one message. Printable ASCII without blanks and dots. */
@@ -22,7 +14,6 @@ export interface SignedContent {
 const prefix = 'whsec_'
 const keyBytesMin = 24
 const keyBytesMax = 64
-const newKeyBytes = 32
 
 /**
  * The value of the header `webhook-signature` (Standard Webhooks): `v1,<base64>` for each secret, in their order, with
@@ -43,18 +34,6 @@ function signatureOf(secret: string, head: string, body: string | Uint8Array): s
   const key = readKey(secret)
   if (typeof key === 'string') throw new TypeError(`the signing secret is wrong: ${key}`)
   return createHmac('sha256', key).update(head).update(body).digest('base64')
-}
-
-/** The secrets that sign at `now`: those without an end first, so that receivers that look at one see the newest. */
-export function activeSecrets(secrets: readonly SigningSecret[], now: Date): readonly string[] {
-  const lasting = secrets.filter(({ endsAt }) => endsAt === null)
-  const ending = secrets.filter(({ endsAt }) => endsAt !== null && endsAt.getTime() > now.getTime())
-  return [...lasting, ...ending].map(({ secret }) => secret)
-}
-
-/** A new random secret of 32 bytes, as text. */
-export function newSigningSecret(): string {
-  return prefix + randomBytes(newKeyBytes).toString('base64')
 }
 
 /** What is wrong with a secret, in words that complete "secret: …" and do not repeat it; null when it can sign. */
