@@ -1,5 +1,4 @@
-import { createHash, randomUUID } from 'node:crypto'
-import { v7 } from 'uuid'
+import { createHash } from 'node:crypto'
 import type { Config } from '../../internal/config/config.ts'
 import { makeAccept } from '../../internal/dispatch/accept.ts'
 import { makeCancel } from '../../internal/dispatch/cancel.ts'
@@ -10,6 +9,7 @@ import { defaultTenant } from '../../internal/domain/notification.ts'
 import { makeApp } from '../../internal/httpapi/app.ts'
 import { Readiness } from '../../internal/httpapi/health.ts'
 import { HttpServer } from '../../internal/httpapi/server.ts'
+import { makeNewId } from '../../internal/lifecycle/new-id.ts'
 import type { BucketFiguresReader } from '../../internal/port/bucket-figures.ts'
 import type { Clock } from '../../internal/port/clock.ts'
 import type { ConnectionAdmin } from '../../internal/port/connection-admin.ts'
@@ -45,11 +45,12 @@ const acceptSettings = { maxInFlight: 2, maxWaitingRows: 20_000 }
 export function makeHttp(config: Config, input: HttpInput): { readonly server: HttpServer } {
   const { store, publish, wakeScanIn, telemetry, logger, clock } = input
   const readiness = new Readiness()
+  const newId = makeNewId()
   const hash = (text: string) => createHash('sha256').update(text).digest('hex')
   const showLog = logWatch(logger, telemetry)
   const app = makeApp(
     {
-      accept: makeAccept({ store, publish, telemetry, clock, newId: () => v7(), hash, wakeScanIn }, acceptSettings),
+      accept: makeAccept({ store, publish, telemetry, clock, newId, hash, wakeScanIn }, acceptSettings),
       cancel: makeCancel({ store }),
       replay: makeReplay({ store, publish }),
       queries: makeQueries(store),
@@ -67,7 +68,7 @@ export function makeHttp(config: Config, input: HttpInput): { readonly server: H
       telemetry,
       logger,
       clock,
-      newRequestId: () => randomUUID(),
+      newRequestId: newId,
     },
     {
       version: input.version,

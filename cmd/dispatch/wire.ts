@@ -15,11 +15,6 @@ import { makePoller } from '../../internal/lifecycle/poller.ts'
 import { systemClock as clock } from '../../internal/lifecycle/system-clock.ts'
 import type { NotificationStore } from '../../internal/port/notification-store.ts'
 import type { Logger } from '../../internal/port/telemetry.ts'
-import { PostgresHealth } from '../../internal/postgres/health.ts'
-import { PostgresHeartbeatStore } from '../../internal/postgres/heartbeat-store.ts'
-import { DatabaseLink } from '../../internal/postgres/link.ts'
-import { PostgresNotificationStore } from '../../internal/postgres/notification-store.ts'
-import { PostgresPool } from '../../internal/postgres/pool.ts'
 import { expedite } from '../../internal/postgres/scan.ts'
 import { type Egress, openEgress } from '../../internal/provider/egress/egress.ts'
 import { WebhookProvider } from '../../internal/provider/webhook.ts'
@@ -33,6 +28,7 @@ import { openOutlets } from './outlets.ts'
 import { type Part, partsFor, roleName } from './roles.ts'
 import { openRouting } from './routing.ts'
 import { startStep, stopStep } from './steps.ts'
+import { openStores, type Stores } from './stores.ts'
 import { type OpenLimiter, openBroker, openRateLimiter } from './technologies.ts'
 import { watch } from './watch.ts'
 
@@ -58,13 +54,9 @@ const heartbeatMs = 10_000
 /** A process not heard of for this long counts no more. */
 const heartbeatLivesSeconds = 30
 const figuresMs = 5_000
-/** Scan, probes and figures have connections of their own, so that they never stand behind accept and settle. */
-const sidePoolMax = 3
 const settlesInFlightMax = 2
 /** Kept back at the end of the stop for closing links; results PostgreSQL has not taken by then are left to the sweep. */
 const closeReserveMs = 5_000
-
-type Stores = ReturnType<typeof openStores>
 
 /** Puts the parts of a process together: which ones, by its roles; on which technology, in technologies.ts. */
 export function wire(config: Config, input: WireInput): Engine {
@@ -75,7 +67,7 @@ export function wire(config: Config, input: WireInput): Engine {
   const breaking = openFailpoints(config, logger, clock)
   const degradation = new Degradation({ logger, telemetry })
   const observers = { logger, telemetry, degradation }
-  const stores = openStores(config, input, telemetry, breaking)
+  const stores = openStores(config, { databaseUrl: input.databaseUrl, logger, telemetry, breaking })
   const handBack = makeHandBack({ store: stores.side, logger, clock })
   const messages = openBroker(config, observers, breaking, handBack)
   const pace = openRateLimiter(config, observers)
@@ -182,32 +174,6 @@ export function wire(config: Config, input: WireInput): Engine {
       for (const component of early) component.stop().catch(onError)
       const lastSettleMs = Math.max(0, config.shutdownTimeoutMs - closeReserveMs)
       void clock.sleep(lastSettleMs).then(() => giveUp.abort(new Error('stopping')))
-    },
-  }
-}
-
-function openStores(config: Config, { databaseUrl, logger }: WireInput, telemetry: Metrics, breaking: Breaking) {
-  const { schema, poolMax } = config.database
-  const link = new DatabaseLink({ telemetry, logger })
-  const pool = new PostgresPool(
-    { url: databaseUrl, schema, max: poolMax, applicationName: 'dispatch-engine' },
-    { telemetry, link },
-  )
-  // The pool gauges speak of the pool that DB_POOL_MAX sizes.
-  const sideTelemetry = { query: telemetry.query.bind(telemetry), pool: () => undefined }
-  const sidePool = new PostgresPool(
-    { url: databaseUrl, schema, max: sidePoolMax, applicationName: 'dispatch-engine-side' },
-    { telemetry: sideTelemetry, link },
-  )
-  return {
-    pool,
-    sidePool,
-    main: breaking.store(new PostgresNotificationStore(pool, config)),
-    side: breaking.store(new PostgresNotificationStore(sidePool, config)),
-    heartbeat: new PostgresHeartbeatStore(sidePool),
-    check: new PostgresHealth(sidePool),
-    async close() {
-      await Promise.all([pool.end(), sidePool.end()])
     },
   }
 }

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
-import { v7 } from 'uuid'
 import { type AcceptInput, makeAccept } from '../../internal/dispatch/accept.ts'
 import { type Channel, defaultTenant, lanes } from '../../internal/domain/notification.ts'
+import { makeNewId } from '../../internal/lifecycle/new-id.ts'
 import { systemClock } from '../../internal/lifecycle/system-clock.ts'
 import { DatabaseLink } from '../../internal/postgres/link.ts'
 import { PostgresNotificationStore } from '../../internal/postgres/notification-store.ts'
@@ -69,11 +69,11 @@ async function seed({ config, databaseUrl: url, logger }: DatabaseJob): Promise<
     await prepareDatabase(config, url, pool, systemClock, logger)
     const accept = makeAccept(
       {
-        store: new PostgresNotificationStore(pool, config),
+        store: new PostgresNotificationStore({ work: pool, rest: pool }, config),
         publish: () => Promise.resolve(),
         telemetry,
         clock: systemClock,
-        newId: () => v7(),
+        newId: makeNewId(),
         hash: (text) => createHash('sha256').update(text).digest('hex'),
         wakeScanIn: () => undefined,
       },

@@ -24,9 +24,9 @@ const database = {
   poolMax: setting({
     env: 'DB_POOL_MAX',
     group: 'Database',
-    parse: integer(1, 500),
+    parse: integer(2, 500),
     default: '10',
-    help: 'Most connections to PostgreSQL for serving. The scan and the health checks have a few of their own.',
+    help: 'Most connections to PostgreSQL for serving: two thirds for accepting and sending, the rest for questions. The scan and the health checks have a few of their own.',
   }),
   migrateOnStart: setting({
     env: 'MIGRATE_ON_START',

@@ -35,6 +35,8 @@ export type AcceptResult =
 export interface Lease {
   readonly owner: string
   readonly durationMs: number
+  /** An earlier call of the same owner for the same references was left without an answer: what it won is answered too. */
+  readonly isRepeat?: boolean
 }
 
 /** A notification that this worker alone may send until the lease ends. */
@@ -183,8 +185,8 @@ export interface NotificationStore {
   accept(requests: readonly (readonly NewNotification[])[]): Promise<readonly AcceptResult[]>
 
   /**
-   * Claims what is still QUEUED under the given token and not expired; what is missing was a stale copy. A repeat with
-   * the same owner also returns what the first call claimed: `owner` names one call of one process.
+   * Claims what is still QUEUED under the given token and not expired; what is missing was a stale copy. A call that says
+   * it is a repeat also returns what the first one claimed: `owner` names one call of one process.
    */
   claim(refs: readonly Reference[], lease: Lease): Promise<readonly Claimed[]>
 

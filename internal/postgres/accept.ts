@@ -2,8 +2,9 @@ import type { NewNotification } from '../domain/notification.ts'
 import { lookAgainMs } from '../domain/protocol.ts'
 import type { AcceptedItem, AcceptResult } from '../port/notification-store.ts'
 import { StatementRefusedError } from './driver-errors.ts'
+
 import { arrayLiteral, jsonText, type Param } from './params.ts'
-import type { PostgresPool, Statement } from './pool.ts'
+import type { Statement, StorePools } from './pool.ts'
 import { priorityNumbers } from './rows.ts'
 
 type Request = readonly NewNotification[]
@@ -131,13 +132,13 @@ function dueOf(row: string): string {
 }
 
 export async function accept(
-  pool: PostgresPool,
+  pools: StorePools,
   requests: readonly Request[],
   settings: AcceptSettings,
 ): Promise<readonly AcceptResult[]> {
   const ownConflicts = requests.map(conflictWithin)
   const sound = requests.filter((_, index) => ownConflicts[index] === -1)
-  const answers = (await acceptTogether(pool, sound, settings)).values()
+  const answers = (await acceptTogether(pools, sound, settings)).values()
   return ownConflicts.map((index): AcceptResult => {
     if (index !== -1) return { kind: 'conflict', index }
     const answer = answers.next().value
@@ -159,29 +160,29 @@ function conflictWithin(request: Request): number {
 }
 
 async function acceptTogether(
-  pool: PostgresPool,
+  pools: StorePools,
   requests: readonly Request[],
   settings: AcceptSettings,
 ): Promise<readonly AcceptResult[]> {
   if (requests.every((request) => request.length === 0)) return requests.map(() => ({ kind: 'stored', items: [] }))
   try {
-    return await acceptOnce(pool, requests, settings)
+    return await acceptOnce(pools, requests, settings)
   } catch (error) {
     if (!isLateConflict(error)) throw error
   }
   // Halves, so that the neighbours of the one that conflicts still share their statements.
   const [only] = requests
-  if (requests.length === 1 && only !== undefined) return [await acceptAlone(pool, only, settings)]
+  if (requests.length === 1 && only !== undefined) return [await acceptAlone(pools, only, settings)]
   const middle = requests.length >> 1
-  const first = await acceptTogether(pool, requests.slice(0, middle), settings)
-  return [...first, ...(await acceptTogether(pool, requests.slice(middle), settings))]
+  const first = await acceptTogether(pools, requests.slice(0, middle), settings)
+  return [...first, ...(await acceptTogether(pools, requests.slice(middle), settings))]
 }
 
 /** By the second try the winner is committed and seen; only keys that end in this very moment need more. */
-async function acceptAlone(pool: PostgresPool, request: Request, settings: AcceptSettings): Promise<AcceptResult> {
+async function acceptAlone(pools: StorePools, request: Request, settings: AcceptSettings): Promise<AcceptResult> {
   for (let tryNumber = 1; ; tryNumber++) {
     try {
-      const [result] = await acceptOnce(pool, [request], settings)
+      const [result] = await acceptOnce(pools, [request], settings)
       return result ?? { kind: 'stored', items: [] }
     } catch (error) {
       if (!isLateConflict(error) || tryNumber >= aloneTriesMax) throw error
@@ -194,14 +195,14 @@ function isLateConflict(error: unknown): boolean {
 }
 
 async function acceptOnce(
-  pool: PostgresPool,
+  pools: StorePools,
   requests: readonly Request[],
   settings: AcceptSettings,
 ): Promise<readonly AcceptResult[]> {
   const items = requests.flat()
   const hasKeys = items.some(({ idempotencyKey }) => idempotencyKey !== null)
   const rows = hasKeys
-    ? await pool.run(acceptStatement, [
+    ? await pools.rest.run(acceptStatement, [
         ...places(requests),
         ...lanesOf(items),
         ...keysOf(items),
@@ -209,7 +210,7 @@ async function acceptOnce(
         settings.idempotencyTtlSeconds,
         settings.notificationTtlMs,
       ])
-    : await pool.run(acceptPlainStatement, [...lanesOf(items), ...contentsOf(items), settings.notificationTtlMs])
+    : await pools.work.run(acceptPlainStatement, [...lanesOf(items), ...contentsOf(items), settings.notificationTtlMs])
   let start = 0
   return requests.map((request) => {
     const own = rows.slice(start, start + request.length)

@@ -22,7 +22,7 @@ import type {
 } from '../port/notification-store.ts'
 import { type AcceptSettings, accept } from './accept.ts'
 import { cancel, replay } from './control.ts'
-import type { PostgresPool } from './pool.ts'
+import type { PostgresPool, StorePools } from './pool.ts'
 import { count, countBatch, estimateCount, findAttempts, findByIds, list } from './reads.ts'
 import { countDue, expireDue, nextDueInMs, releaseDue, sweepOrphans } from './scan.ts'
 import { claim, defer, lateSuccess, release, settle } from './work.ts'
@@ -31,24 +31,26 @@ export type NotificationStoreSettings = AcceptSettings
 
 /** The truth in PostgreSQL 15 and newer. Each verb lives, with its SQL, in the file named after its step. */
 export class PostgresNotificationStore implements NotificationStore {
+  readonly #work: PostgresPool
   readonly #pool: PostgresPool
   readonly #settings: NotificationStoreSettings
 
-  constructor(pool: PostgresPool, settings: NotificationStoreSettings) {
-    this.#pool = pool
+  constructor({ work, rest }: StorePools, settings: NotificationStoreSettings) {
+    this.#work = work
+    this.#pool = rest
     this.#settings = settings
   }
 
   accept(requests: readonly (readonly NewNotification[])[]): Promise<readonly AcceptResult[]> {
-    return accept(this.#pool, requests, this.#settings)
+    return accept({ work: this.#work, rest: this.#pool }, requests, this.#settings)
   }
 
   claim(refs: readonly Reference[], lease: Lease): Promise<readonly Claimed[]> {
-    return claim(this.#pool, refs, lease)
+    return claim(this.#work, refs, lease)
   }
 
   settle(settlements: readonly Settlement[]): Promise<readonly Settled[]> {
-    return settle(this.#pool, settlements)
+    return settle(this.#work, settlements)
   }
 
   lateSuccess(settlements: readonly Settlement[]): Promise<readonly NotificationId[]> {

@@ -15,7 +15,8 @@ export function encodeParam(param: Param): Encoded {
   if (param === null || typeof param === 'boolean' || typeof param === 'string') return param
   if (param instanceof Date) return param.toISOString()
   if (typeof param === 'number' || typeof param === 'bigint') return String(param)
-  return arrayLiteral(param)
+  // unnest fills a shorter array up with nulls, and most columns of most groups hold nothing else.
+  return param.every((one) => one === null) ? '{}' : arrayLiteral(param)
 }
 
 /** `{…}` as PostgreSQL writes arrays; for `$n::type[]`. */

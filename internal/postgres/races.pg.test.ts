@@ -40,7 +40,10 @@ describe('races on PostgreSQL', () => {
       { url: database.url, schema: database.schema, max: 12, applicationName: `${database.schema}_r` },
       silentPoolDeps(telemetry),
     )
-    store = new PostgresNotificationStore(pool, { notificationTtlMs: 86_400_000, idempotencyTtlSeconds: 86_400 })
+    store = new PostgresNotificationStore(
+      { work: pool, rest: pool },
+      { notificationTtlMs: 86_400_000, idempotencyTtlSeconds: 86_400 },
+    )
   })
   afterAll(async () => {
     await pool.end()
@@ -230,12 +233,18 @@ describe('races on PostgreSQL', () => {
     })
 
     it('takes a key over once its time is over, and keeps it for ever at 0', async () => {
-      const brief = new PostgresNotificationStore(pool, { notificationTtlMs: 60_000, idempotencyTtlSeconds: 0.05 })
+      const brief = new PostgresNotificationStore(
+        { work: pool, rest: pool },
+        { notificationTtlMs: 60_000, idempotencyTtlSeconds: 0.05 },
+      )
       const first = await storeOne(brief, { idempotencyKey: 'k', content: 'one' })
       const next = { tenant: first.tenant, idempotencyKey: 'k', content: 'two' }
       await eventually(async () => (await brief.accept([[makeNew(next)]]))[0]?.kind === 'stored')
       expect(await brief.count(first.tenant, {})).toBe(2)
-      const lasting = new PostgresNotificationStore(pool, { notificationTtlMs: 60_000, idempotencyTtlSeconds: 0 })
+      const lasting = new PostgresNotificationStore(
+        { work: pool, rest: pool },
+        { notificationTtlMs: 60_000, idempotencyTtlSeconds: 0 },
+      )
       const { tenant } = await storeOne(lasting, { idempotencyKey: 'k' })
       const [row] = await database.admin`SELECT expires_at::text FROM idempotency WHERE tenant = ${tenant}`
       expect(row?.['expires_at']).toBe('infinity')

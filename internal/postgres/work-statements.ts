@@ -9,52 +9,68 @@ import type { Statement } from './pool.ts'
  * deadlock. The lease token is the fence; what a stale copy or a late worker names simply does not match.
  */
 
-/** As the claim answers; only the priority is a number here. */
-export type ClaimRow = Omit<Claimed, 'priority'> & { readonly priority: number }
+/** As the claim answers: what most rows do not have is null here, which costs neither side anything. */
+export type ClaimRow = Omit<Claimed, 'priority' | 'tags' | 'tried' | 'unknownOver' | 'dueForMs' | 'waitedMs'> & {
+  readonly priority: number
+  readonly tags: readonly string[] | null
+  readonly tried: readonly string[] | null
+  readonly unknownOver: readonly (string | null)[] | null
+  /** Milliseconds since it was first due. */
+  readonly sinceDueMs: number
+}
+
+/** What a claim answers for each row `c` that it won. */
+const claimedFrom = (rows: string) => `
+SELECT c.id, c.tenant, c.channel, c.priority, c.generation, c.attempt_count AS attempt, c.max_attempts AS "maxAttempts",
+  c.lease_token AS "leaseToken", c.created_at AS "createdAt", p.correlation_id AS "correlationId", p.recipient, p.content,
+  p.title, p.html, p.data, p.metadata, CASE WHEN p.tags <> '{}' THEN to_json(p.tags) END AS tags, p.provider, p.traceparent,
+  p.max_retries AS "maxRetries",
+  CASE WHEN c.attempt_count > 1 THEN (
+    SELECT json_agg(a.connection ORDER BY a.number) FROM attempts a
+    WHERE a.notification_id = c.id AND a.generation = c.generation AND a.connection IS NOT NULL) END AS tried,
+  CASE WHEN c.outcome_unknown THEN (
+    SELECT json_agg(a.connection ORDER BY a.number) FROM attempts a
+    WHERE a.notification_id = c.id AND a.generation = c.generation AND a.outcome IN ('unknown', 'abandoned'))
+    END AS "unknownOver",
+  GREATEST(0, extract(epoch FROM now() - GREATEST(c.created_at, p.scheduled_at)) * 1000)::float8 AS "sinceDueMs"
+FROM ${rows} c CROSS JOIN LATERAL (SELECT * FROM payloads p WHERE p.id = c.id LIMIT 1) p`
+
+const claimedColumns = `n.id, n.tenant, n.channel, n.priority, n.generation, n.attempt_count, n.max_attempts,
+    n.lease_token, n.created_at, n.outcome_unknown`
 
 /**
  * $1 ids, $2 expected tokens, $3 owner, $4 lease in ms. LEAST keeps the update HOT while due_at is earlier anyway.
- * The owner names this very call, so that repeating it after a lost answer returns what the first one claimed instead
- * of leaving it to the sweep. A retry before its time is passed by: no message may bring it forward.
+ * The owner names this very call, so that {@link claimedBeforeStatement} can tell its rows when the answer was lost. A
+ * retry before its time is passed by: no message may bring it forward.
  */
 export const claimStatement: Statement<ClaimRow> = {
   name: 'claim',
   vital: true,
   text: `
-WITH m AS (SELECT * FROM unnest($1::uuid[], $2::int[]) AS m(id, expected)),
-l AS (
-  SELECT n.id FROM notifications n JOIN m ON n.id = m.id AND n.lease_token = m.expected
-  WHERE n.status = 'QUEUED' AND n.expires_at > now() AND n.attempt_count < n.max_attempts
-    AND (n.next_retry_at IS NULL OR n.next_retry_at <= now())
-  FOR UPDATE OF n SKIP LOCKED),
+WITH l AS (
+  SELECT x.id FROM unnest($1::uuid[], $2::int[]) AS m(id, expected) CROSS JOIN LATERAL (
+    SELECT n.id FROM notifications n
+    WHERE n.id = m.id AND n.lease_token = m.expected AND n.status = 'QUEUED' AND n.expires_at > now()
+      AND n.attempt_count < n.max_attempts AND (n.next_retry_at IS NULL OR n.next_retry_at <= now())
+    FOR UPDATE SKIP LOCKED) AS x),
 u AS (
   UPDATE notifications n SET status = 'SENDING', attempt_count = n.attempt_count + 1, lease_token = n.lease_token + 1,
     publish_count = 0, lease_owner = $3, lease_until = now() + $4::float8 * interval '1 ms',
     due_at = LEAST(n.due_at, now() + $4::float8 * interval '1 ms'), next_retry_at = NULL, updated_at = now()
-  FROM l WHERE n.id = l.id
-  RETURNING n.id, n.tenant, n.channel, n.priority, n.generation, n.attempt_count, n.max_attempts, n.lease_token, n.created_at,
-    n.outcome_unknown),
-c AS (
-  SELECT * FROM u UNION ALL
-  SELECT n.id, n.tenant, n.channel, n.priority, n.generation, n.attempt_count, n.max_attempts, n.lease_token, n.created_at,
-    n.outcome_unknown
-  FROM notifications n JOIN m ON n.id = m.id AND n.lease_token = m.expected + 1
-  WHERE n.status = 'SENDING' AND n.lease_owner = $3 AND n.lease_until > now())
-SELECT c.id, c.tenant, c.channel, c.priority, c.generation, c.attempt_count AS attempt, c.max_attempts AS "maxAttempts",
-  c.lease_token AS "leaseToken", c.created_at AS "createdAt", p.correlation_id AS "correlationId", p.recipient, p.content,
-  p.title, p.html, p.data, p.metadata, to_json(p.tags) AS tags, p.provider, p.traceparent, p.max_retries AS "maxRetries",
-  CASE WHEN c.attempt_count = 1 THEN '[]'::json ELSE (
-    SELECT COALESCE(json_agg(a.connection ORDER BY a.number), '[]') FROM attempts a
-    WHERE a.notification_id = c.id AND a.generation = c.generation AND a.connection IS NOT NULL) END AS tried,
-  CASE WHEN NOT c.outcome_unknown THEN '[]'::json ELSE (
-    SELECT COALESCE(json_agg(a.connection ORDER BY a.number), '[]') FROM attempts a
-    WHERE a.notification_id = c.id AND a.generation = c.generation AND a.outcome IN ('unknown', 'abandoned'))
-    END AS "unknownOver",
-  CASE WHEN c.generation = 0 THEN
-    GREATEST(0, extract(epoch FROM now() - GREATEST(c.created_at, p.scheduled_at)) * 1000)::float8 END AS "dueForMs",
-  CASE WHEN c.attempt_count = 1 THEN
-    GREATEST(0, extract(epoch FROM now() - GREATEST(c.created_at, p.scheduled_at)) * 1000)::float8 END AS "waitedMs"
-FROM c JOIN payloads p ON p.id = c.id`,
+  WHERE n.id = ANY(ARRAY(SELECT id FROM l))
+  RETURNING ${claimedColumns})${claimedFrom('u')}`,
+}
+
+/** $1 ids, $2 expected tokens, $3 owner: what a claim of this owner has won already. */
+export const claimedBeforeStatement: Statement<ClaimRow> = {
+  name: 'claimed_before',
+  vital: true,
+  text: `
+WITH u AS (
+  SELECT x.* FROM unnest($1::uuid[], $2::int[]) AS m(id, expected) CROSS JOIN LATERAL (
+    SELECT ${claimedColumns} FROM notifications n
+    WHERE n.id = m.id AND n.lease_token = m.expected + 1 AND n.status = 'SENDING' AND n.lease_owner = $3
+      AND n.lease_until > now() LIMIT 1) AS x)${claimedFrom('u')}`,
 }
 
 export interface SettledRow {
@@ -84,7 +100,6 @@ export interface SettleItem {
   readonly errorMessage: string | null
   readonly responseExcerpt: string | null
   readonly durationMs: number
-  readonly attempt: number
 }
 
 /**
@@ -100,10 +115,11 @@ export const settleStatement: Statement<SettledRow> = {
   text: `
 WITH d AS (
   SELECT * FROM unnest($1::uuid[], $2::int[], $3::text[], $4::text[], $5::float8[], $6::bool[], $7::bool[], $8::text[],
-                       $9::text[], $10::text[], $11::int[], $12::text[], $13::text[], $14::text[], $15::int[], $16::int[],
-                       $17::text[], $18::text[], $19::text[])
+                       $9::text[], $10::text[], $11::int[], $12::text[], $13::text[], $14::text[], $15::int[],
+                       $16::text[], $17::text[], $18::text[])
     AS d(id, token, decision, reason, after_ms, burns, unknown, outcome, provider, provider_message_id, status_code,
-         error_code, error_message, response_excerpt, duration_ms, attempt, connection, connector, rule)),
+         error_code, error_message, response_excerpt, duration_ms, connection, connector, rule)
+  ORDER BY id),
 l AS (
   SELECT d.*,
     CASE WHEN d.decision = 'sent' THEN 'SENT'
@@ -114,8 +130,9 @@ l AS (
          WHEN n.expires_at <= now() THEN 'expired'
          WHEN d.burns AND n.attempt_count >= n.max_attempts THEN 'retry_exhausted' END AS why,
     LEAST(now() + LEAST(GREATEST(d.after_ms, 0), 86400000) * interval '1 ms', n.expires_at) AS due
-  FROM notifications n JOIN d ON n.id = d.id AND n.lease_token = d.token
-  WHERE n.status = 'SENDING' ORDER BY n.id FOR UPDATE OF n),
+  FROM d CROSS JOIN LATERAL (
+    SELECT n.id, n.expires_at, n.attempt_count, n.max_attempts FROM notifications n
+    WHERE n.id = d.id AND n.lease_token = d.token AND n.status = 'SENDING' FOR UPDATE) AS n),
 u AS (
   UPDATE notifications n SET status = l.status, reason = l.why, lease_until = NULL, lease_owner = NULL,
     outcome_unknown = l.status <> 'SENT' AND (n.outcome_unknown OR l.unknown),
@@ -124,7 +141,7 @@ u AS (
     due_at = CASE WHEN l.status = 'QUEUED' THEN l.due END,
     next_retry_at = CASE WHEN l.status = 'QUEUED' THEN l.due END,
     ready_at = CASE WHEN l.status = 'QUEUED' THEN l.due ELSE n.ready_at END, updated_at = now()
-  FROM l WHERE n.id = l.id
+  FROM l WHERE n.id = l.id AND n.id = ANY(ARRAY(SELECT id FROM l))
   RETURNING n.id, n.attempt_count, n.generation, n.status, n.reason, n.next_retry_at, l.outcome, l.provider,
     l.connection, l.connector, l.rule, l.status_code, l.error_code, l.error_message, l.response_excerpt, l.duration_ms),
 a AS (
@@ -133,12 +150,21 @@ a AS (
   SELECT id, attempt_count, generation, outcome, provider, connection, connector, rule, status_code, error_code, error_message,
          response_excerpt, duration_ms, next_retry_at, now() FROM u
   ON CONFLICT (notification_id, number) DO NOTHING)
+SELECT id, status, reason, (extract(epoch FROM next_retry_at - now()) * 1000)::float8 AS "dueInMs" FROM u`,
+}
+
+/**
+ * $1 ids, $2 tokens, $3 attempts. A row that is no longer SENDING but still carries the token was ended by this very
+ * claim, since every other way out raises the token: the first answer was lost, and the repeat gets it again.
+ */
+export const settledBeforeStatement: Statement<SettledRow> = {
+  name: 'settled_before',
+  vital: true,
+  text: `
 SELECT x.id, x.status, x.reason, (extract(epoch FROM x.next_retry_at - now()) * 1000)::float8 AS "dueInMs"
-FROM (
-  SELECT id, status, reason, next_retry_at FROM u
-  UNION ALL
-  SELECT n.id, n.status, n.reason, n.next_retry_at FROM notifications n JOIN d ON n.id = d.id AND n.lease_token = d.token
-  WHERE n.status <> 'SENDING' AND n.attempt_count = d.attempt) AS x`,
+FROM unnest($1::uuid[], $2::int[], $3::int[]) AS d(id, token, attempt) CROSS JOIN LATERAL (
+  SELECT n.id, n.status, n.reason, n.next_retry_at FROM notifications n
+  WHERE n.id = d.id AND n.lease_token = d.token AND n.status <> 'SENDING' AND n.attempt_count = d.attempt LIMIT 1) AS x`,
 }
 
 export interface IdRow {

@@ -10,15 +10,19 @@ import type {
   Settlement,
   UnbegunClaim,
 } from '../port/notification-store.ts'
-import { storable } from './params.ts'
+import { type Param, storable } from './params.ts'
 import type { PostgresPool } from './pool.ts'
 import { toPriority } from './rows.ts'
 import {
+  type ClaimRow,
+  claimedBeforeStatement,
   claimStatement,
   deferStatement,
   lateSuccessStatement,
   releaseStatement,
+  type SettledRow,
   type SettleItem,
+  settledBeforeStatement,
   settleStatement,
 } from './work-statements.ts'
 
@@ -27,13 +31,36 @@ const shortTextMax = 512
 
 export async function claim(pool: PostgresPool, refs: readonly Reference[], lease: Lease): Promise<readonly Claimed[]> {
   if (refs.length === 0) return []
-  const rows = await pool.run(claimStatement, [
-    refs.map((ref) => ref.id),
-    refs.map((ref) => ref.leaseToken),
-    lease.owner,
-    lease.durationMs,
-  ])
-  return rows.map((row) => ({ ...row, priority: toPriority(row.priority) }))
+  const rows = await pool.run(claimStatement, [...idsAndTokens(refs), lease.owner, lease.durationMs])
+  const all = lease.isRepeat === true ? [...rows, ...(await claimedBefore(pool, refs, lease, rows))] : rows
+  return all.map(toClaimed)
+}
+
+/** Those of a group that an earlier call of the same owner has won, whose answer was lost. */
+function claimedBefore(
+  pool: PostgresPool,
+  refs: readonly Reference[],
+  { owner }: Lease,
+  won: readonly ClaimRow[],
+): Promise<readonly ClaimRow[]> {
+  const ids = new Set(won.map((row) => row.id))
+  return pool.run(claimedBeforeStatement, [...idsAndTokens(refs.filter(({ id }) => !ids.has(id))), owner])
+}
+
+function idsAndTokens(refs: readonly Reference[]): readonly Param[] {
+  return [refs.map(({ id }) => id), refs.map(({ leaseToken }) => leaseToken)]
+}
+
+function toClaimed({ sinceDueMs, ...row }: ClaimRow): Claimed {
+  return {
+    ...row,
+    priority: toPriority(row.priority),
+    tags: row.tags ?? [],
+    tried: row.tried ?? [],
+    unknownOver: row.unknownOver ?? [],
+    dueForMs: row.generation === 0 ? sinceDueMs : null,
+    waitedMs: row.attempt === 1 ? sinceDueMs : null,
+  }
 }
 
 export async function settle(pool: PostgresPool, settlements: readonly Settlement[]): Promise<readonly Settled[]> {
@@ -55,12 +82,23 @@ export async function settle(pool: PostgresPool, settlements: readonly Settlemen
     items.map((item) => item.errorMessage),
     items.map((item) => item.responseExcerpt),
     items.map((item) => item.durationMs),
-    items.map((item) => item.attempt),
     items.map((item) => item.connection),
     items.map((item) => item.connector),
     items.map((item) => item.rule),
   ])
-  return rows.map((row) => ({ ...row, dueInMs: row.dueInMs === null ? null : Math.max(0, row.dueInMs) }))
+  const all = rows.length === items.length ? rows : [...rows, ...(await settledBefore(pool, settlements, rows))]
+  return all.map((row) => ({ ...row, dueInMs: row.dueInMs === null ? null : Math.max(0, row.dueInMs) }))
+}
+
+/** Those of a group that an earlier call has settled, whose answer was lost. */
+function settledBefore(
+  pool: PostgresPool,
+  settlements: readonly Settlement[],
+  settled: readonly SettledRow[],
+): Promise<readonly SettledRow[]> {
+  const ids = new Set(settled.map((row) => row.id))
+  const claims = settlements.map(({ claimed }) => claimed).filter(({ id }) => !ids.has(id))
+  return pool.run(settledBeforeStatement, [...idsAndTokens(claims), claims.map(({ attempt }) => attempt)])
 }
 
 function toSettleItem({ claimed, provider, via, result, decision, durationMs }: Settlement): SettleItem {
@@ -84,7 +122,6 @@ function toSettleItem({ claimed, provider, via, result, decision, durationMs }: 
     errorMessage: storable(failed?.message ?? null, errorMessageMax),
     responseExcerpt: storable(result.responseExcerpt, responseExcerptMax),
     durationMs: Math.round(durationMs),
-    attempt: claimed.attempt,
   }
 }
 
@@ -98,7 +135,7 @@ export async function lateSuccess(
   const rows = await pool.run(lateSuccessStatement, [
     items.map((item) => item.id),
     items.map((item) => item.token),
-    items.map((item) => item.attempt),
+    sent.map((one) => one.claimed.attempt),
     sent.map((one) => one.claimed.generation),
     items.map((item) => item.provider),
     items.map((item) => item.providerMessageId),

@@ -11,6 +11,7 @@ export interface TestDatabase {
   readonly schema: string
   /** Unique: names this database's connections in pg_stat_activity. */
   readonly applicationName: string
+  /** Plans each run anew; the store's hot statements have one of their own, which keeps plans. */
   readonly pool: PostgresPool
   readonly store: PostgresNotificationStore
   /** A second store with other settings over the same rows. */
@@ -44,11 +45,12 @@ export async function openTestDatabase(options: Partial<PostgresPoolOptions> = {
   await migrate({ url, schema, table: 'schema_migrations', logger: silentLogger })
   const poolOptions = { url, schema, max: 5, applicationName, ...options }
   const pool = new PostgresPool(poolOptions, silentPoolDeps())
+  const work = new PostgresPool({ ...poolOptions, plans: 'kept' }, silentPoolDeps())
   const admin = openAdmin(url, schema)
   const storeWith = (settings: Partial<NotificationStoreSettings>) =>
-    new PostgresNotificationStore(pool, { ...storeSettingsDefault, ...settings })
+    new PostgresNotificationStore({ work, rest: pool }, { ...storeSettingsDefault, ...settings })
   const drop = async () => {
-    await pool.end()
+    await Promise.all([pool.end(), work.end()])
     await admin.unsafe(`DROP SCHEMA IF EXISTS "${schema}" CASCADE`)
     await admin.end({ timeout: 2 })
   }

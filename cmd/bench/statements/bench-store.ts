@@ -25,15 +25,18 @@ export class BenchStore {
   /** Past the store, for making rows and for looking. */
   readonly admin: postgres.Sql
   readonly #schema: string
-  readonly #pool: PostgresPool
+  readonly #work: PostgresPool
+  readonly #rest: PostgresPool
 
   private constructor(name: string, url: string, schema: string) {
     this.name = name
     this.#schema = schema
     // One session each: it hands in its statistics when it is asked to.
     this.admin = postgres(url, { max: 1, onnotice: () => undefined, connection: { search_path: schema } })
-    this.#pool = new PostgresPool({ url, schema, max: 1, applicationName: schema }, silentPoolDeps())
-    this.store = new PostgresNotificationStore(this.#pool, settings)
+    const session = { url, schema, max: 1, applicationName: schema }
+    this.#work = new PostgresPool({ ...session, plans: 'kept' }, silentPoolDeps())
+    this.#rest = new PostgresPool(session, silentPoolDeps())
+    this.store = new PostgresNotificationStore({ work: this.#work, rest: this.#rest }, settings)
   }
 
   /** @param name of the condition that it is in, for the report. @param schema one that is not there yet. */
@@ -48,16 +51,21 @@ export class BenchStore {
 
   /** Pages that were looked at so far, of all tables and indexes. The look itself adds none. */
   async pages(): Promise<number> {
-    await this.#pool.run(flushStatement)
+    await this.#flush()
     const [row] = await this.admin`
       SELECT sum(heap_blks_hit + heap_blks_read + idx_blks_hit + idx_blks_read)::float8 AS count
       FROM pg_statio_user_tables WHERE schemaname = ${this.#schema}`
     return Number(row?.['count'])
   }
 
+  /** A session hands in its statistics now and then, or when it is asked to. */
+  async #flush(): Promise<void> {
+    for (const pool of [this.#work, this.#rest]) await pool.run(flushStatement)
+  }
+
   /** Dead rows of `notifications`, as the statistics have them. */
   async deadRows(): Promise<number> {
-    await this.#pool.run(flushStatement)
+    await this.#flush()
     await this.admin.unsafe(flushStatement.text)
     const [row] = await this.admin`SELECT pg_stat_get_dead_tuples('notifications'::regclass)::int AS count`
     return Number(row?.['count'])
@@ -76,7 +84,7 @@ export class BenchStore {
 
   /** Does not wait for what is under way. The rows stay until the ground is cleaned. */
   async close(): Promise<void> {
-    await this.#pool.end()
+    await Promise.all([this.#work.end(), this.#rest.end()])
     await this.admin.end({ timeout: 0 })
   }
 }

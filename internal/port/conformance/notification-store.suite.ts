@@ -313,14 +313,14 @@ export function notificationStoreConformance(name: string, open: () => Promise<S
         const [one, two] = [await storeOne(store), await storeOne(store)]
         const mine = aLease()
         const first = await store.claim([one.ref], mine)
-        const again = await store.claim([one.ref, two.ref], mine)
+        const again = await store.claim([one.ref, two.ref], { ...mine, isRepeat: true })
         expect(new Map(again.map(({ id, attempt, leaseToken }) => [id, { attempt, leaseToken }]))).toEqual(
           new Map([
             [one.id, { attempt: 1, leaseToken: first[0]?.leaseToken }],
             [two.id, { attempt: 1, leaseToken: 1 }],
           ]),
         )
-        expect(await store.claim([one.ref, two.ref], aLease())).toEqual([])
+        expect(await store.claim([one.ref, two.ref], { ...aLease(), isRepeat: true })).toEqual([])
       })
 
       it('passes by stale tokens, schedules, expired rows and unknown ids', async () => {
