@@ -83,7 +83,7 @@ describe('accept', () => {
   it('requests that arrive during a statement share the next one, and their envelopes', async () => {
     const { accept, statements, envelopes } = setup()
     const first = accept(aRequest())
-    await Promise.resolve()
+    await settle()
     const later = Array.from({ length: 250 }, () => accept(aRequest()))
     await Promise.all([first, ...later])
     expect(statements.map((requests) => requests.length)).toEqual([1, 250])

@@ -48,7 +48,7 @@ export interface AcceptDeps {
   readonly store: Pick<NotificationStore, 'accept' | 'findByIds'>
   readonly publish: Publish
   readonly telemetry: Pick<Telemetry, 'accepted' | 'bound' | 'refused'>
-  readonly clock: Pick<Clock, 'monotonicMs'>
+  readonly clock: Pick<Clock, 'monotonicMs' | 'endOfTurn'>
   readonly newId: () => NotificationId
   /** Hex SHA-256. */
   readonly hash: (text: string) => string
@@ -78,7 +78,8 @@ export function makeAccept(deps: AcceptDeps, settings: AcceptSettings): Accept {
       maxInFlight: settings.maxInFlight,
       widenAt: acceptWidenAt,
       maxWaiting: limit,
-      patience: { maxWaitMs: acceptWaitMaxMs, nowMs: () => clock.monotonicMs() },
+      maxWaitMs: acceptWaitMaxMs,
+      clock,
       watch: {
         waiting: (rows) => telemetry.bound('accept_rows', { inUse: rows, limit }),
         refused: (rows) => telemetry.refused('accept_rows', rows),

@@ -15,7 +15,7 @@ export interface ChannelWorkerDeps {
   readonly store: Pick<NotificationStore, 'claim' | 'defer'>
   readonly rateLimiter: RateLimiter
   readonly deliver: Deliver
-  readonly clock: Pick<Clock, 'monotonicMs' | 'sleep'>
+  readonly clock: Pick<Clock, 'monotonicMs' | 'sleep' | 'endOfTurn'>
   readonly telemetry: Pick<Telemetry, 'claimed' | 'rateLimitWaited' | 'bound'>
   readonly logger: Logger
   readonly wakeScanIn: (ms: number) => void
@@ -70,6 +70,7 @@ export class ChannelWorker {
   #claimsInFlight = 0
   #unsettled = 0
   #paused = false
+  #pumpIsDue = false
 
   constructor(channel: Channel, deps: ChannelWorkerDeps, settings: ChannelWorkerSettings) {
     this.#channel = channel
@@ -100,7 +101,7 @@ export class ChannelWorker {
     const receivedAtMs = this.#deps.clock.monotonicMs()
     const { priority } = delivery.lane
     for (const ref of delivery.refs) this.#ready.push({ ref, priority, envelope, receivedAtMs })
-    this.#pump()
+    this.#pumpSoon()
   }
 
   /** Begins nothing new from here on; what arrives is kept for `stop` to give back. */
@@ -114,6 +115,16 @@ export class ChannelWorker {
     this.#stop.abort(new Error('stopping'))
     giveBack(this.#ready.take(this.#ready.size))
     while (this.#underWay.size > 0) await Promise.allSettled(this.#underWay)
+  }
+
+  /** Once in this turn of the event loop, when all sends that ended in it have freed their slots: one claim for all. */
+  #pumpSoon(): void {
+    if (this.#pumpIsDue) return
+    this.#pumpIsDue = true
+    this.#deps.clock.endOfTurn(() => {
+      this.#pumpIsDue = false
+      this.#pump()
+    })
   }
 
   #pump(): void {
@@ -169,7 +180,7 @@ export class ChannelWorker {
       )
       .finally(() => {
         this.#underWay.delete(tracked)
-        this.#pump()
+        this.#pumpSoon()
       })
     this.#underWay.add(tracked)
   }
@@ -233,10 +244,10 @@ export class ChannelWorker {
   async #claimUntilAnswered(refs: readonly Reference[], leaseEndsAtMs: number): Promise<readonly Claimed[] | null> {
     const { clock, store, logger } = this.#deps
     const { leaseMs } = this.#settings
-    const lease = { owner: `${this.#settings.owner}#${++this.#claimCalls}`, durationMs: leaseMs }
-    for (;;) {
+    const owner = `${this.#settings.owner}#${++this.#claimCalls}`
+    for (let isRepeat = false; ; isRepeat = true) {
       try {
-        return await store.claim(refs, lease)
+        return await store.claim(refs, { owner, durationMs: leaseMs, isRepeat })
       } catch (error) {
         logger.warn('claim failed', { channel: this.#channel, error: messageOf(error) })
         const isLate = clock.monotonicMs() > leaseEndsAtMs - leaseMs / 2
@@ -272,7 +283,7 @@ export class ChannelWorker {
     }
     const onSent = () => {
       freeSlot()
-      this.#pump()
+      this.#pumpSoon()
     }
     const onUnsent = () => this.#permits.putBack(1)
     try {

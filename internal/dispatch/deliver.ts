@@ -18,7 +18,7 @@ export interface DeliverDeps {
   /** Absent: the provider serves everything. */
   readonly router?: Router
   readonly settle: Settle
-  readonly clock: Pick<Clock, 'monotonicMs' | 'sleep' | 'timeout'>
+  readonly clock: Pick<Clock, 'monotonicMs' | 'sleep' | 'timeout' | 'endOfTurn'>
   /** Aborts when the process must end: what could not be given back by then is left to the sweep. */
   readonly giveUp: AbortSignal
   readonly telemetry: Pick<
@@ -54,10 +54,13 @@ export const leaseMarginMs = 5_000
 const releaseGate = { maxWeight: 200, maxInFlight: 1, maxWaiting: 100_000 }
 
 export function makeDeliver(deps: DeliverDeps, settings: DeliverSettings): Deliver {
-  const release = makeGate(async (group: readonly UnbegunClaim[]) => {
-    const released = new Set(await deps.store.release(group))
-    return group.map(({ claimed }) => released.has(claimed.id))
-  }, releaseGate)
+  const release = makeGate(
+    async (group: readonly UnbegunClaim[]) => {
+      const released = new Set(await deps.store.release(group))
+      return group.map(({ claimed }) => released.has(claimed.id))
+    },
+    { ...releaseGate, clock: deps.clock },
+  )
   return async (claimed, { leaseEndsAtMs, stopping, onSent, onUnsent }) => {
     const giveBackIn = async (delayMs: number) => {
       onUnsent?.()

@@ -1,10 +1,11 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { OverloadedError, RejectedDataError } from '../domain/errors.ts'
-import { settle } from '../testkit/manual-clock.ts'
+import { ManualClock, settle } from '../testkit/manual-clock.ts'
 import { makeGate } from './gate.ts'
 
-const wide = { maxWeight: 100, maxInFlight: 1, maxWaiting: 1_000 }
+const clock = new ManualClock()
+const wide = { clock, maxWeight: 100, maxInFlight: 1, maxWaiting: 1_000 }
 
 /** A flush that stays under way until told to end. */
 function heldFlush() {
@@ -39,7 +40,7 @@ describe('gate', () => {
 
   it('never has more flushes under way than allowed, nor a group heavier than allowed', async () => {
     const { groups, flush, endNext } = heldFlush()
-    const put = makeGate(flush, { maxWeight: 4, maxInFlight: 2, maxWaiting: 1_000 }, (item) => item)
+    const put = makeGate(flush, { clock, maxWeight: 4, maxInFlight: 2, maxWaiting: 1_000 }, (item) => item)
     const all = [3, 1, 2, 2, 9, 1].map(put)
     await settle()
     expect(groups).toEqual([
@@ -53,7 +54,7 @@ describe('gate', () => {
 
   it('starts a flush beside another only for a group that pays for it', async () => {
     const { groups, flush, endNext } = heldFlush()
-    const put = makeGate(flush, { maxWeight: 100, maxInFlight: 2, widenAt: 3, maxWaiting: 1_000 })
+    const put = makeGate(flush, { clock, maxWeight: 100, maxInFlight: 2, widenAt: 3, maxWaiting: 1_000 })
     const all = [put(1)]
     await settle()
     all.push(put(2), put(3))
@@ -72,7 +73,7 @@ describe('gate', () => {
 
   it('refuses beyond its bound instead of growing', async () => {
     const { flush, endNext } = heldFlush()
-    const put = makeGate(flush, { maxWeight: 1, maxInFlight: 1, maxWaiting: 2 })
+    const put = makeGate(flush, { clock, maxWeight: 1, maxInFlight: 1, maxWaiting: 2 })
     const first = put(1)
     await settle()
     const waiting = [put(2), put(3)]
@@ -97,14 +98,14 @@ describe('gate', () => {
 
   it('refuses what nobody flushed for too long', async () => {
     const { flush, endNext } = heldFlush()
-    let nowMs = 0
-    const put = makeGate(flush, { ...wide, patience: { maxWaitMs: 10_000, nowMs: () => nowMs } })
+    const own = new ManualClock()
+    const put = makeGate(flush, { ...wide, clock: own, maxWaitMs: 10_000 })
     const first = put(1)
     await settle()
     const late = put(2)
-    nowMs = 5_000
+    await own.advance(5_000)
     const fresh = put(3)
-    nowMs = 10_001
+    await own.advance(5_001)
     const refused = expect(late).rejects.toBeInstanceOf(OverloadedError)
     await endNext()
     await refused
@@ -126,6 +127,7 @@ describe('gate', () => {
   it('tells how much waits and how much was turned away', async () => {
     const told: string[] = []
     const put = makeGate(async (items: readonly number[]) => items, {
+      clock,
       maxWeight: 1,
       maxInFlight: 1,
       maxWaiting: 2,

@@ -1,6 +1,8 @@
 import { OverloadedError, RejectedDataError } from '../domain/errors.ts'
+import type { Clock } from '../port/clock.ts'
 
 export interface GateSettings {
+  readonly clock: Pick<Clock, 'endOfTurn' | 'monotonicMs'>
   /** Most weight in one flush; an item heavier than it goes alone. */
   readonly maxWeight: number
   /** Flushes under way at the same time. */
@@ -13,7 +15,7 @@ export interface GateSettings {
   /** Most weight that may wait for a flush; beyond it items are refused with {@link OverloadedError}. */
   readonly maxWaiting: number
   /** Items that nobody flushed for so long are refused: whoever waits for them has given up by then. */
-  readonly patience?: { readonly maxWaitMs: number; readonly nowMs: () => number }
+  readonly maxWaitMs?: number
   /** Told of every change. */
   readonly watch?: GateWatch
 }
@@ -46,14 +48,15 @@ export function makeGate<Item, Result>(
   settings: GateSettings,
   weigh: (item: Item) => number = () => 1,
 ): (item: Item) => Promise<Result> {
+  const { clock } = settings
   let waiting: Waiting<Item, Result>[] = []
   let waitingWeight = 0
   let inFlight = 0
-
-  const nowMs = () => settings.patience?.nowMs() ?? 0
+  let pumpIsDue = false
 
   function dropLate(): void {
-    const oldestMs = nowMs() - (settings.patience?.maxWaitMs ?? 1)
+    if (settings.maxWaitMs === undefined) return
+    const oldestMs = clock.monotonicMs() - settings.maxWaitMs
     while (waiting[0] !== undefined && waiting[0].sinceMs < oldestMs) {
       const late = waiting.shift()
       if (late === undefined) return
@@ -107,10 +110,23 @@ export function makeGate<Item, Result>(
       inFlight++
       void settleGroup(takeGroup()).finally(() => {
         inFlight--
-        pump()
+        pumpSoon()
       })
     }
     settings.watch?.waiting(waitingWeight)
+  }
+
+  /**
+   * Once in this turn of the event loop, after all that its sockets hold was read: a flush for the first of sixty requests
+   * that came in together would let the other fifty-nine wait for the next. A turn without work takes microseconds.
+   */
+  function pumpSoon(): void {
+    if (pumpIsDue) return
+    pumpIsDue = true
+    clock.endOfTurn(() => {
+      pumpIsDue = false
+      pump()
+    })
   }
 
   return (item) =>
@@ -121,9 +137,8 @@ export function makeGate<Item, Result>(
         reject(new OverloadedError(`${waitingWeight} items are waiting already, the bound is ${settings.maxWaiting}`))
         return
       }
-      waiting.push({ item, weight, sinceMs: nowMs(), resolve, reject })
+      waiting.push({ item, weight, sinceMs: clock.monotonicMs(), resolve, reject })
       waitingWeight += weight
-      // A microtask later, so that calls of the same turn (one socket read, one settled envelope) share a flush.
-      queueMicrotask(pump)
+      pumpSoon()
     })
 }

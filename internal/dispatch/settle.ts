@@ -18,7 +18,7 @@ export type Settle = (settlement: Settlement, leaseEndsAtMs: number) => Promise<
 
 export interface SettleDeps {
   readonly store: Pick<NotificationStore, 'settle' | 'lateSuccess'>
-  readonly clock: Pick<Clock, 'monotonicMs' | 'sleep'>
+  readonly clock: Pick<Clock, 'monotonicMs' | 'sleep' | 'endOfTurn'>
   readonly telemetry: Pick<Telemetry, 'fenced'>
   readonly logger: Logger
   /** Aborts when the process must end: results that PostgreSQL has not taken by then are left to the sweep. */
@@ -40,7 +40,14 @@ const widenAt = 100
  * the sweep then repeats the attempt anyway.
  */
 export function makeSettle(deps: SettleDeps, settings: SettleSettings): Settle {
-  const gateSettings = { maxWeight: groupMax, maxInFlight: settings.maxInFlight, widenAt, maxWaiting: waitingMax }
+  const { clock } = deps
+  const gateSettings = {
+    clock,
+    maxWeight: groupMax,
+    maxInFlight: settings.maxInFlight,
+    widenAt,
+    maxWaiting: waitingMax,
+  }
   const settleGroup = makeGate(async (group: readonly Settlement[]) => {
     const settled = new Map((await deps.store.settle(group)).map((one) => [one.id, one]))
     const newest = newestTokens(group)

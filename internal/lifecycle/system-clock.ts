@@ -22,4 +22,5 @@ export const systemClock: Clock = {
     const timer = setTimeout(expire, Math.min(ms, timerMaxMs))
     return { signal: abort.signal, clear: () => clearTimeout(timer) }
   },
+  endOfTurn: (action) => void setImmediate(action),
 }

@@ -8,4 +8,9 @@ export interface Clock {
   sleep(ms: number, signal?: AbortSignal): Promise<void>
   /** A signal that aborts after `ms` with a `TimeoutError`; call `clear` when it is not needed any more. */
   timeout(ms: number): { readonly signal: AbortSignal; clear(): void }
+  /**
+   * Runs `action` once everything that has arrived by now was read: at the end of this turn of the event loop, some
+   * microseconds from now where there is nothing else to do.
+   */
+  endOfTurn(action: () => void): void
 }

@@ -57,6 +57,10 @@ export class ManualClock implements Clock {
   }
 
   /** How many sleeps and timeouts are pending: lets a test wait until the code under test sleeps. */
+  endOfTurn(action: () => void): void {
+    setImmediate(action)
+  }
+
   get pending(): number {
     return this.#waiters.length
   }

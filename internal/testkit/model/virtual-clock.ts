@@ -115,6 +115,7 @@ export function clockOf(time: VirtualClock, hop: (ms: number, wake: () => void) 
       })
       return { signal: abort.signal, clear: () => void (isNeeded = false) }
     },
+    endOfTurn: (action) => hop(0, action),
   }
 }
 
