@@ -7,7 +7,7 @@ import { batchRoutes } from './batches.ts'
 import { BodyBudget } from './body.ts'
 import { type ConnectionDeps, connectionRoutes } from './connections.ts'
 import { connectorRoutes } from './connectors.ts'
-import type { AppEnv, Ctx, Route } from './context.ts'
+import type { AppEnv, Ctx, Handler, Route } from './context.ts'
 import { docsRoutes } from './docs.ts'
 import { makeKeyCheck } from './keys.ts'
 import { type NotificationDeps, notificationRoutes } from './notifications.ts'
@@ -59,25 +59,43 @@ export type App = Hono<AppEnv>
 
 /** The whole HTTP interface. Owns nothing that must be stopped. */
 export function makeApp(deps: AppDeps, settings: AppSettings): App {
-  const { logger } = deps
-  const app: App = new Hono<AppEnv>()
-  observe(app, deps)
   const routes = [...probeRoutes(deps, settings), ...(settings.servesApi ? apiRoutes(deps, settings) : [])]
-  nameRoutes(app, routes)
-  if (settings.corsOrigins.length > 0) app.use('/v1/*', allowOrigins(settings.corsOrigins))
-  app.use('/v1/*', limitRequests(deps.telemetry, settings.requestsMax ?? requestsMaxDefault))
-  const checkKey = makeKeyCheck(settings.apiKey)
-  app.use('/v1/*', (c, next) => {
-    checkKey(c)
-    return next()
-  })
-  mount(app, routes)
-  app.notFound((c) => {
-    const problem = new HttpProblem('not_found', 'there is nothing at this path; GET /docs shows what there is')
-    return problemResponse(c, problem)
-  })
-  app.onError((error, c) => failed(c, error, logger))
+  const guarded = makeGuard(deps, settings)
+  const app: App = new Hono<AppEnv>()
+  const rest: App = new Hono<AppEnv>()
+  for (const { path, methods } of routes) {
+    const refuse = guarded(path, methodRefusal(Object.keys(methods)))
+    for (const [method, handler] of Object.entries(methods)) app.on(method, path, guarded(path, handler))
+    // In an app of its own: a request that one handler alone takes goes through no chain.
+    rest.all(path, refuse)
+    // But /batch must not be taken for an id.
+    if (routes.some((other) => other.path !== path && isMatch(other.path, path))) app.all(path, refuse)
+  }
+  rest.notFound(guarded(null, pathRefusal))
+  app.notFound((c) => rest.fetch(c.req.raw, c.env))
+  app.onError((error, c) => failed(c, error, deps.logger))
   return app
+}
+
+function isMatch(pattern: string, path: string): boolean {
+  const parts = path.split('/')
+  const wanted = pattern.split('/')
+  return wanted.length === parts.length && wanted.every((one, at) => one.startsWith(':') || one === parts[at])
+}
+
+function methodRefusal(methods: readonly string[]): Handler {
+  const allow = methods.flatMap((method) => (method === 'GET' ? ['GET', 'HEAD'] : [method])).join(', ')
+  return (c) => {
+    const problem = new HttpProblem('method_not_allowed', `expected ${allow}, found ${c.req.method}`, {
+      headers: { allow },
+    })
+    return problemResponse(c, problem)
+  }
+}
+
+function pathRefusal(c: Ctx): Response {
+  const problem = new HttpProblem('not_found', 'there is nothing at this path; GET /docs shows what there is')
+  return problemResponse(c, problem)
 }
 
 function apiRoutes(deps: AppDeps, settings: AppSettings): readonly Route[] {
@@ -95,65 +113,81 @@ function apiRoutes(deps: AppDeps, settings: AppSettings): readonly Route[] {
   ]
 }
 
-/** Probes are not counted: they must be answered above all while there is too much to do. */
-function limitRequests(telemetry: Pick<Telemetry, 'bound' | 'refused'>, limit: number) {
+/** What every request goes through, around the handler of its path; null = no path of ours. */
+type Guard = (path: string | null, handler: Handler) => (c: Ctx) => Promise<Response>
+
+const countedMethods: ReadonlySet<string> = new Set(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'])
+
+/**
+ * Request id, bound, key, metrics and the access line (debug for what went well, since there may be thousands a second):
+ * one function around each handler, not a chain of middleware, which costs more than all of them. Metrics and logs name
+ * the route of refusals too.
+ */
+function makeGuard(deps: AppDeps, settings: AppSettings): Guard {
+  const { clock, logger } = deps
+  const enter = limitRequests(deps.telemetry, settings.requestsMax ?? requestsMaxDefault)
+  const checkKey = makeKeyCheck(settings.apiKey)
+  const origins = settings.corsOrigins.length > 0 ? allowOrigins(settings.corsOrigins) : null
+
+  async function serve(c: Ctx, handler: Handler): Promise<Response> {
+    if (!c.req.path.startsWith('/v1/')) return handler(c) // probes must be answered above all while there is too much to do
+    const leave = enter()
+    try {
+      checkKey(c)
+      return await handler(c)
+    } finally {
+      leave()
+    }
+  }
+
+  async function answered(c: Ctx, handler: Handler): Promise<Response> {
+    try {
+      return await serve(c, handler)
+    } catch (error) {
+      return failed(c, error, logger)
+    }
+  }
+
+  async function withOrigins(c: Ctx, handler: Handler): Promise<Response> {
+    if (origins === null || !c.req.path.startsWith('/v1/')) return answered(c, handler)
+    const preflight = await origins(c, async () => void (c.res = await answered(c, handler)))
+    return preflight ?? c.res
+  }
+
+  return (path, handler) => async (c) => {
+    const startedMs = clock.monotonicMs()
+    c.set('requestId', requestIdOf(c.req.header('x-request-id')) ?? deps.newRequestId())
+    const response = await withOrigins(c, handler)
+    if (path !== '/metrics') observe(deps, c, path ?? 'unmatched', response.status, clock.monotonicMs() - startedMs)
+    return response
+  }
+}
+
+function observe({ telemetry, logger }: AppDeps, c: Ctx, path: string, status: number, durationMs: number): void {
+  const method = countedMethods.has(c.req.method) ? c.req.method : 'OTHER'
+  telemetry.httpRequest({ method, path, status, durationMs })
+  const fields = { method, path, status, durationMs: Math.round(durationMs), requestId: c.get('requestId') }
+  if (status >= 500) logger.warn('request', fields)
+  else if (status >= 400) logger.info('request', fields)
+  else logger.debug('request', fields)
+}
+
+/** @returns what takes one more request in, or refuses it; and that, what lets it go again. */
+function limitRequests(telemetry: Pick<Telemetry, 'bound' | 'refused'>, limit: number): () => () => void {
   let inUse = 0
-  return async (_c: Ctx, next: () => Promise<void>) => {
+  const change = (by: number) => {
+    inUse += by
+    telemetry.bound('http_requests', { inUse, limit })
+  }
+  const leave = () => change(-1)
+  return () => {
     if (inUse >= limit) {
       telemetry.refused('http_requests', 1)
       throw new OverloadedError(`${inUse} requests are under way already`)
     }
-    telemetry.bound('http_requests', { inUse: ++inUse, limit })
-    try {
-      await next()
-    } finally {
-      telemetry.bound('http_requests', { inUse: --inUse, limit })
-    }
+    change(1)
+    return leave
   }
-}
-
-/** Before anything that may refuse, so that metrics and logs name the route of refusals too. */
-function nameRoutes(app: App, routes: readonly Route[]): void {
-  for (const { path } of routes) {
-    app.use(path, (c, next) => {
-      if (c.get('route') === undefined) c.set('route', path) // the first that matches: /batch before /:id
-      return next()
-    })
-  }
-}
-
-function mount(app: App, routes: readonly Route[]): void {
-  for (const { path, methods } of routes) {
-    const allow = Object.keys(methods).flatMap((method) => (method === 'GET' ? ['GET', 'HEAD'] : [method]))
-    for (const [method, handler] of Object.entries(methods)) app.on(method, path, handler)
-    app.all(path, (c) => {
-      const problem = new HttpProblem('method_not_allowed', `expected ${allow.join(', ')}, found ${c.req.method}`, {
-        headers: { allow: allow.join(', ') },
-      })
-      return problemResponse(c, problem)
-    })
-  }
-}
-
-const countedMethods: ReadonlySet<string> = new Set(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'])
-
-/** Request id, metrics and the access line: debug for what went well, since there may be thousands a second. */
-function observe(app: App, { clock, telemetry, logger, newRequestId }: AppDeps): void {
-  app.use(async (c, next) => {
-    const startedMs = clock.monotonicMs()
-    c.set('requestId', requestIdOf(c.req.header('x-request-id')) ?? newRequestId())
-    await next()
-    const path = c.get('route') ?? 'unmatched'
-    if (path === '/metrics') return
-    const method = countedMethods.has(c.req.method) ? c.req.method : 'OTHER'
-    const { status } = c.res
-    const durationMs = clock.monotonicMs() - startedMs
-    telemetry.httpRequest({ method, path, status, durationMs })
-    const fields = { method, path, status, durationMs: Math.round(durationMs), requestId: c.get('requestId') }
-    if (status >= 500) logger.warn('request', fields)
-    else if (status >= 400) logger.info('request', fields)
-    else logger.debug('request', fields)
-  })
 }
 
 function allowOrigins(origins: readonly string[]) {

@@ -4,8 +4,6 @@ export interface AppEnv {
   Variables: {
     /** Echoed as `X-Request-ID`, named in every problem and log line. */
     requestId: string
-    /** Pattern of the route that matched; not set for unknown paths. */
-    route?: string
   }
 }
 
