@@ -92,8 +92,8 @@ class ExchangeHandler implements Dispatcher.DispatchHandler {
     if (statusCode < 200 || this.isOver) return // early hints are no answer
     this.#controller = controller
     this.#answer = { statusCode, headers }
-    this.#bodyLimit = this.#options.clock.timeout(this.#options.bodyReadMaxMs)
-    this.#bodyLimit.signal.addEventListener('abort', this.#cutBody)
+    // Most bodies have come with their status, in the same read: only one that has not needs a limit.
+    queueMicrotask(this.#limitBody)
   }
 
   onResponseData(_controller: Dispatcher.DispatchController, chunk: Buffer): void {
@@ -121,6 +121,12 @@ class ExchangeHandler implements Dispatcher.DispatchHandler {
     if (this.#answer !== null) return this.#cutBody()
     this.fail(this.#options.signal.reason)
     this.#controller?.abort(new Error('the deadline is over'))
+  }
+
+  readonly #limitBody = (): void => {
+    if (this.isOver) return
+    this.#bodyLimit = this.#options.clock.timeout(this.#options.bodyReadMaxMs)
+    this.#bodyLimit.signal.addEventListener('abort', this.#cutBody)
   }
 
   readonly #cutBody = (): void => {

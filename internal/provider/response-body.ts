@@ -57,6 +57,8 @@ function isText(headers: ResponseHeaders): boolean {
   return /^(?:text\/|application\/(?:[\w.+-]*json|[\w.+-]*xml|x-www-form-urlencoded))/i.test(type.trim())
 }
 
+const utf8 = new TextDecoder()
+
 function decode(bytes: Uint8Array): string {
-  return new TextDecoder().decode(bytes)
+  return utf8.decode(bytes)
 }

@@ -22,7 +22,9 @@ export function cleanText(text: string, maxChars: number): string {
  */
 export function redact(text: string, secrets: readonly string[], complete: boolean): string {
   // Longest first: a recipient that is part of the content must not break up the content before it is found.
-  const forms = [...new Set(secrets.flatMap(writtenForms))].sort((a, b) => b.length - a.length)
+  // No form is shorter than the secret itself: most answers are shorter than most contents.
+  const possible = complete ? secrets.filter((secret) => secret.length <= text.length) : secrets
+  const forms = [...new Set(possible.flatMap(writtenForms))].sort((a, b) => b.length - a.length)
   let safe = text.replaceAll(placeholder, replacement)
   for (const form of forms) safe = safe.replaceAll(form, placeholder)
   if (!complete) {

@@ -1,5 +1,13 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
-import { type Channel, channels, type FailureReason, failureReasons, type Lane, lanes } from '../domain/notification.ts'
+import {
+  byChannel,
+  type Channel,
+  channels,
+  type FailureReason,
+  failureReasons,
+  type Lane,
+  lanes,
+} from '../domain/notification.ts'
 import type { Dependency, QueueFigures } from '../port/health.ts'
 import type { ReleaseCause } from '../port/notification-store.ts'
 import { type Bound, bounds, type StandInFor, standInFor, type Telemetry } from '../port/telemetry.ts'
@@ -69,14 +77,32 @@ export class Metrics implements Telemetry {
   readonly #poolWaiting = this.#gauge('db_pool_waiting', 'Statements waiting for a connection.')
   readonly #poolGeneration = this.#gauge('db_pool_generation', 'Pools opened since the start.')
 
+  readonly #bounds = new Map<Bound, { readonly inUse: number; readonly limit: number }>()
+  readonly #sending = { ...byChannel(() => 0) }
+  #poolState: { readonly inUse: number; readonly waiting: number; readonly generation: number } | null = null
+
   constructor(build: { readonly version: string; readonly node: string }) {
     collectDefaultMetrics({ register: this.#registry })
     this.#gauge('build_info', 'Always 1; what is running.', ['version', 'node']).set({ ...build }, 1)
     this.#beginAtZero()
   }
 
+  /** Gauges that change many times between two looks at them: only a look sets them. */
+  #showHeld(): void {
+    for (const [bound, { inUse, limit }] of this.#bounds) {
+      set(this.#boundInUse, { bound }, inUse)
+      set(this.#boundLimit, { bound }, limit)
+    }
+    for (const channel of channels) set(this.#inFlight, { channel: lower(channel) }, this.#sending[channel])
+    if (this.#poolState === null) return
+    set(this.#poolInUse, {}, this.#poolState.inUse)
+    set(this.#poolWaiting, {}, this.#poolState.waiting)
+    set(this.#poolGeneration, {}, this.#poolState.generation)
+  }
+
   /** The Prometheus page and its content type. */
   async metricsText(): Promise<{ readonly contentType: string; readonly body: string }> {
+    this.#showHeld()
     return { contentType: this.#registry.contentType, body: await this.#registry.metrics() }
   }
 
@@ -93,7 +119,7 @@ export class Metrics implements Telemetry {
   }
 
   inFlight(channel: Channel, change: number): void {
-    if (Number.isFinite(change)) this.#inFlight.inc({ channel: lower(channel) }, change)
+    if (Number.isFinite(change)) this.#sending[channel] += change
   }
 
   sendDuration(channel: Channel, durationMs: number): void {
@@ -157,8 +183,7 @@ export class Metrics implements Telemetry {
   }
 
   bound(name: Bound, { inUse, limit }: { readonly inUse: number; readonly limit: number }): void {
-    set(this.#boundInUse, { bound: name }, inUse)
-    set(this.#boundLimit, { bound: name }, limit)
+    this.#bounds.set(name, { inUse, limit })
   }
 
   refused(name: Bound, count: number): void {
@@ -170,9 +195,7 @@ export class Metrics implements Telemetry {
   }
 
   pool(state: { readonly inUse: number; readonly waiting: number; readonly generation: number }): void {
-    set(this.#poolInUse, {}, state.inUse)
-    set(this.#poolWaiting, {}, state.waiting)
-    set(this.#poolGeneration, {}, state.generation)
+    this.#poolState = state
   }
 
   httpRequest(request: Parameters<Telemetry['httpRequest']>[0]): void {
@@ -200,7 +223,7 @@ export class Metrics implements Telemetry {
       for (const counter of [this.#sent, this.#retries, this.#unknown]) counter.inc({ channel }, 0)
       for (const reason of failureReasons) this.#failed.inc({ channel, reason }, 0)
       for (const histogram of [this.#sendDuration, this.#limitWait]) histogram.zero({ channel })
-      for (const gauge of [this.#inFlight, this.#oldestDueAge]) gauge.set({ channel }, 0)
+      this.#oldestDueAge.set({ channel }, 0)
     }
     for (const bound of bounds) this.#refused.inc({ bound }, 0)
     for (const without of standInFor) this.#degraded.set({ without }, 0)
