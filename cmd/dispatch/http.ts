@@ -30,6 +30,8 @@ export interface HttpInput {
   readonly bucketFigures: BucketFiguresReader
   readonly publish: Publish
   readonly wakeScanIn: (ms: number) => void
+  /** Told of all rows that were not answered yet. */
+  readonly unanswered: (rows: number) => void
   readonly telemetry: Metrics
   readonly logger: PinoLogger
   readonly clock: Clock
@@ -43,14 +45,14 @@ export interface HttpInput {
 const acceptSettings = { maxInFlight: 2, maxWaitingRows: 20_000 }
 
 export function makeHttp(config: Config, input: HttpInput): { readonly server: HttpServer } {
-  const { store, publish, wakeScanIn, telemetry, logger, clock } = input
+  const { store, publish, wakeScanIn, unanswered, telemetry, logger, clock } = input
   const readiness = new Readiness()
   const newId = makeNewId()
   const hash = (text: string) => createHash('sha256').update(text).digest('hex')
   const showLog = logWatch(logger, telemetry)
   const app = makeApp(
     {
-      accept: makeAccept({ store, publish, telemetry, clock, newId, hash, wakeScanIn }, acceptSettings),
+      accept: makeAccept({ store, publish, telemetry, clock, newId, hash, wakeScanIn, unanswered }, acceptSettings),
       cancel: makeCancel({ store }),
       replay: makeReplay({ store, publish }),
       queries: makeQueries(store),

@@ -55,6 +55,8 @@ const heartbeatMs = 10_000
 const heartbeatLivesSeconds = 30
 const figuresMs = 5_000
 const settlesInFlightMax = 2
+/** Rows without their 202 that make sends step back: a client waits for them, while what is accepted is safe. */
+const pressedRows = 500
 /** Kept back at the end of the stop for closing links; results PostgreSQL has not taken by then are left to the sweep. */
 const closeReserveMs = 5_000
 
@@ -110,6 +112,7 @@ export function wire(config: Config, input: WireInput): Engine {
     pace.shareAmong(replicas)
     routing.shareAmong(replicas)
   }
+  let unanswered = 0
   const work = parts.has('worker')
     ? openWorker(config, input, {
         store: stores.main,
@@ -117,6 +120,7 @@ export function wire(config: Config, input: WireInput): Engine {
         broker,
         telemetry,
         wakeScanIn,
+        isAcceptPressed: () => unanswered >= pressedRows,
         giveUp: giveUp.signal,
         breaking,
         egress,
@@ -135,6 +139,7 @@ export function wire(config: Config, input: WireInput): Engine {
     bucketFigures: routing.figures,
     publish,
     wakeScanIn,
+    unanswered: (rows) => void (unanswered = rows),
     telemetry,
     logger,
     clock,
@@ -184,7 +189,8 @@ async function takeUpLeftWork({ pool }: Stores, logger: Logger): Promise<void> {
   if (count > 0) logger.info('taking up what an earlier process left', { count })
 }
 
-interface WorkerParts extends Pick<Parameters<typeof makeWorker>[0], 'rateLimiter' | 'broker' | 'wakeScanIn'> {
+interface WorkerParts
+  extends Pick<Parameters<typeof makeWorker>[0], 'rateLimiter' | 'broker' | 'wakeScanIn' | 'isAcceptPressed'> {
   readonly store: NotificationStore
   readonly breaking: Breaking
   readonly telemetry: Metrics

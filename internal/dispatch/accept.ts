@@ -52,6 +52,8 @@ export interface AcceptDeps {
   readonly newId: () => NotificationId
   /** Hex SHA-256. */
   readonly hash: (text: string) => string
+  /** Told of all rows that have not been answered yet. Default: nobody. */
+  readonly unanswered?: (rows: number) => void
   /** Tells the scan of this process that a row is due sooner than it may think. */
   readonly wakeScanIn: (ms: number) => void
 }
@@ -88,10 +90,22 @@ export function makeAccept(deps: AcceptDeps, settings: AcceptSettings): Accept {
     (items) => items.length,
   )
 
+  let unanswered = 0
+  const change = (rows: number) => deps.unanswered?.((unanswered += rows))
+
+  async function storeAll(items: readonly NewNotification[]): Promise<AcceptResult> {
+    change(items.length)
+    try {
+      return await store(items)
+    } finally {
+      change(-items.length)
+    }
+  }
+
   return async (request) => {
     const batchId = request.kind === 'batch' ? deps.newId() : null
     const items = request.items.map((input) => toNew(deps, request, input, batchId))
-    const result = await store(items)
+    const result = await storeAll(items)
     if (result.kind === 'conflict') throw keyReused(items, result.index, request.kind)
     const notifications = await toAccepted(deps, request.tenant, items, result.items)
     const first = notifications[0]

@@ -10,8 +10,11 @@ import type { Deliver } from './deliver.ts'
 import { SendPermits } from './permits.ts'
 import { chunk } from './publish.ts'
 import { OpenEnvelope, ReadyList, type ReadyReference } from './ready-list.ts'
+import { SendSlots, unsettledMax } from './send-slots.ts'
 
 export interface ChannelWorkerDeps {
+  /** While so many rows wait for their 202 that sends should leave them the processor. Default: never. */
+  readonly isAcceptPressed?: () => boolean
   readonly store: Pick<NotificationStore, 'claim' | 'defer'>
   readonly rateLimiter: RateLimiter
   readonly deliver: Deliver
@@ -44,8 +47,6 @@ const boundsOf = {
 const claimsInFlightMax = 2
 /** References that pay for a second claim beside the one under way. */
 const claimWidenAt = 50
-/** Attempts that were sent and wait for their settle; beyond it nothing new is claimed. */
-const unsettledMax = 1_000
 const deferGroupMax = 500
 /** Between two tries of a claim that PostgreSQL did not answer. */
 const claimAgainMs = 500
@@ -63,12 +64,11 @@ export class ChannelWorker {
   readonly #stop = new AbortController()
   readonly #underWay = new Set<Promise<void>>()
   #quiet = false
-  #freeSlots: number
+  readonly #slots: SendSlots
   /** Ready references that a batch under way may take once it has its permits. */
   #spokenFor = 0
   #claimCalls = 0
   #claimsInFlight = 0
-  #unsettled = 0
   #paused = false
   #pumpIsDue = false
 
@@ -77,19 +77,22 @@ export class ChannelWorker {
     this.#deps = deps
     this.#settings = settings
     this.#permits = new SendPermits(deps.rateLimiter, channel)
-    this.#freeSlots = settings.concurrency
+    this.#slots = new SendSlots(settings.concurrency, deps.isAcceptPressed ?? (() => false))
   }
 
   /** Notifications claimed and not settled. */
   get inFlight(): number {
-    return this.#unsettled
+    return this.#slots.unsettled
   }
 
-  /** How many references could begin at once; 0 as long as others wait before them. */
+  /** How many references may be taken the short way. */
   get room(): number {
-    return this.#quiet || this.#paused || this.#ready.size > 0
-      ? 0
-      : Math.min(this.#freeSlots, unsettledMax - this.#unsettled)
+    return this.#quiet || this.#paused ? 0 : this.#slots.roomBeside(this.#waiting)
+  }
+
+  /** Ready references that no batch under way has spoken for. */
+  get #waiting(): number {
+    return this.#ready.size - this.#spokenFor
   }
 
   offer(delivery: Delivery): void {
@@ -129,8 +132,8 @@ export class ChannelWorker {
 
   #pump(): void {
     while (this.#mayBegin()) {
-      const wanted = Math.min(this.#freeSlots, envelopeRefsMax, this.#ready.size - this.#spokenFor)
-      this.#freeSlots -= wanted
+      const wanted = Math.min(this.#slots.open, envelopeRefsMax, this.#waiting)
+      this.#slots.take(wanted)
       this.#spokenFor += wanted
       this.#claimsInFlight++
       this.#track(this.#begin(wanted))
@@ -143,34 +146,13 @@ export class ChannelWorker {
     const { ready, unsettled } = boundsOf[this.#channel]
     const { telemetry } = this.#deps
     telemetry.bound(ready, { inUse: this.#ready.size, limit: this.#settings.readyMax })
-    telemetry.bound(unsettled, { inUse: this.#unsettled, limit: unsettledMax })
+    telemetry.bound(unsettled, { inUse: this.#slots.unsettled, limit: unsettledMax })
   }
 
   #mayBegin(): boolean {
-    return (
-      !this.#quiet &&
-      !this.#paused &&
-      this.#ready.size > this.#spokenFor &&
-      this.#freeSlots > 0 &&
-      this.#claimsInFlight < claimsInFlightMax &&
-      (this.#claimsInFlight === 0 || Math.min(this.#freeSlots, this.#ready.size - this.#spokenFor) >= claimWidenAt) &&
-      this.#unsettled < unsettledMax
-    )
-  }
-
-  /** Passes by copies that waited longer than the look-again time: the scan has published their rows anew. */
-  #takeFresh(count: number): ReadyReference[] {
-    const oldestMs = this.#deps.clock.monotonicMs() - lookAgainMs
-    const fresh: ReadyReference[] = []
-    while (fresh.length < count) {
-      const taken = this.#ready.take(count - fresh.length)
-      if (taken.length === 0) break
-      for (const item of taken) {
-        if (item.receivedAtMs > oldestMs) fresh.push(item)
-        else item.envelope.done()
-      }
-    }
-    return fresh
+    if (this.#quiet || this.#paused || this.#claimsInFlight >= claimsInFlightMax) return false
+    const wanted = Math.min(this.#slots.open, this.#waiting)
+    return wanted >= (this.#claimsInFlight === 0 ? 1 : claimWidenAt)
   }
 
   #track(work: Promise<void>): void {
@@ -192,9 +174,9 @@ export class ChannelWorker {
   async #begin(wanted: number): Promise<void> {
     try {
       const { granted, retryAfterMs } = await this.#permits.take(wanted)
-      const items = this.#quiet ? [] : this.#takeFresh(granted)
+      const items = this.#quiet ? [] : this.#ready.takeFresh(granted, this.#deps.clock.monotonicMs() - lookAgainMs)
       this.#spokenFor -= wanted
-      this.#freeSlots += wanted - items.length
+      this.#slots.giveBack(wanted - items.length)
       this.#permits.putBack(granted - items.length)
       if (granted < wanted) this.#holdBack(retryAfterMs)
       if (items.length > 0) await this.#claim(items)
@@ -228,7 +210,7 @@ export class ChannelWorker {
     const refs = items.map((item) => item.ref)
     const claimed = await this.#claimUntilAnswered(refs, leaseEndsAtMs)
     if (claimed === null) {
-      this.#freeSlots += items.length
+      this.#slots.giveBack(items.length)
       giveBack(items)
       return
     }
@@ -267,18 +249,18 @@ export class ChannelWorker {
         stale++
         item.envelope.done()
       } else {
-        this.#unsettled++
+        this.#slots.unsettled++
         this.#track(this.#deliver(one, item, leaseEndsAtMs))
       }
     }
-    this.#freeSlots += stale
+    this.#slots.giveBack(stale)
     this.#permits.putBack(stale)
   }
 
   async #deliver(claimed: Claimed, item: ReadyReference, leaseEndsAtMs: number): Promise<void> {
     let holdsSlot = true
     const freeSlot = () => {
-      if (holdsSlot) this.#freeSlots++
+      if (holdsSlot) this.#slots.giveBack(1)
       holdsSlot = false
     }
     const onSent = () => {
@@ -290,7 +272,7 @@ export class ChannelWorker {
       await this.#deps.deliver(claimed, { leaseEndsAtMs, stopping: this.#quiet, onSent, onUnsent })
     } finally {
       freeSlot()
-      this.#unsettled--
+      this.#slots.unsettled--
       item.envelope.done()
     }
   }

@@ -98,6 +98,20 @@ export class ReadyList {
     return taken
   }
 
+  /** Passes by copies that came at `oldestMs` or before: the scan has published their rows anew. */
+  takeFresh(count: number, oldestMs: number): ReadyReference[] {
+    const fresh: ReadyReference[] = []
+    while (fresh.length < count) {
+      const taken = this.take(count - fresh.length)
+      if (taken.length === 0) break
+      for (const item of taken) {
+        if (item.receivedAtMs > oldestMs) fresh.push(item)
+        else item.envelope.done()
+      }
+    }
+    return fresh
+  }
+
   /** Items that could not be begun stand first again, in their order. */
   putBack(items: readonly ReadyReference[]): void {
     for (const [priority, lane] of Object.entries(this.#lanes)) {

@@ -1,0 +1,45 @@
+import { describe, expect, it } from 'vitest'
+import { SendSlots, unsettledMax } from './send-slots.ts'
+
+describe('send slots', () => {
+  it('are open until they are taken, and again when they are given back', () => {
+    const slots = new SendSlots(8, () => false)
+    slots.take(6)
+    expect(slots.open).toBe(2)
+    slots.giveBack(1)
+    expect(slots.open).toBe(3)
+  })
+
+  it('stay closed while too many results wait to be stored', () => {
+    const slots = new SendSlots(8, () => false)
+    slots.unsettled = unsettledMax
+    expect([slots.open, slots.roomBeside(0)]).toEqual([0, 0])
+    slots.unsettled = unsettledMax - 3
+    expect([slots.open, slots.roomBeside(0)]).toEqual([8, 3])
+  })
+
+  it.each([
+    [64, 8],
+    [8, 1],
+    [1, 1],
+  ])('leave the processor to accepts that are pressed: of %d, %d are used', (concurrency, used) => {
+    let pressed = true
+    const slots = new SendSlots(concurrency, () => pressed)
+    expect(slots.open).toBe(used)
+    slots.take(used)
+    expect(slots.open).toBe(0)
+    pressed = false
+    expect(slots.open).toBe(concurrency - used)
+  })
+
+  it('have room for the short way until a backlog shows', () => {
+    const slots = new SendSlots(8, () => false)
+    expect(slots.roomBeside(0)).toBe(16)
+    slots.take(8)
+    expect(slots.roomBeside(0)).toBe(8)
+    expect(slots.roomBeside(8)).toBe(0)
+    slots.giveBack(8)
+    expect(slots.roomBeside(8)).toBe(8)
+    expect(slots.roomBeside(9)).toBe(0)
+  })
+})

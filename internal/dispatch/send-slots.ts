@@ -1,0 +1,44 @@
+/** Attempts that were sent and wait for their settle; beyond it nothing new is claimed. */
+export const unsettledMax = 1_000
+/** Part of the slots that are used while accepts are pressed: sends go on, and their queue stays in motion. */
+const pressedShare = 1 / 8
+
+/** How many sends of a channel may begin. Whoever takes slots gives every one of them back. */
+export class SendSlots {
+  readonly concurrency: number
+  readonly #isAcceptPressed: () => boolean
+  #free: number
+  /** Notifications claimed and not settled. */
+  unsettled = 0
+
+  /** @param isAcceptPressed so many rows wait for their 202 that sends should leave them the processor. */
+  constructor(concurrency: number, isAcceptPressed: () => boolean) {
+    this.concurrency = concurrency
+    this.#isAcceptPressed = isAcceptPressed
+    this.#free = concurrency
+  }
+
+  /** Sends that may begin now. A send that ends asks again, so no slot stays empty for ever. */
+  get open(): number {
+    if (this.unsettled >= unsettledMax) return 0
+    const held = this.#isAcceptPressed() ? this.concurrency - Math.ceil(this.concurrency * pressedShare) : 0
+    return Math.max(0, this.#free - held)
+  }
+
+  /**
+   * References that may come the short way while so many wait: those that find a slot, and as many again as there are
+   * slots in all, which wait for milliseconds. When more wait already, the broker holds a backlog that nothing may pass.
+   */
+  roomBeside(waiting: number): number {
+    if (waiting > this.concurrency) return 0
+    return Math.max(0, Math.min(this.#free + this.concurrency - waiting, unsettledMax - this.unsettled))
+  }
+
+  take(count: number): void {
+    this.#free -= count
+  }
+
+  giveBack(count: number): void {
+    this.#free += count
+  }
+}
