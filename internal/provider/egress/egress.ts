@@ -47,6 +47,8 @@ export interface Egress {
   /** The same rules, for what does not speak HTTP. */
   readonly addresses: AddressRules
   readonly names: Pick<Names, 'resolve' | 'forget'>
+  /** The operator's proxy, through which all go that are not written as an address; null = none. */
+  readonly proxy: Pick<EgressProxy, 'open'> | null
   /**
    * What speaks against a URL before anything is resolved, for whoever enters it; null when nothing does. The text
    * completes "url: …" and repeats no part of the URL but its port.
@@ -111,6 +113,7 @@ export function openEgress(settings: EgressSettings, { clock, lookup = resolveAl
     dispatcher: pools,
     addresses,
     names,
+    proxy,
     check: (text) => checkUrl(text, rules),
     close: () => (closing ??= closeAll(pools, proxy, clock.timeout(cutAfterMs))),
   }

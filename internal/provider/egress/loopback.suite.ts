@@ -1,7 +1,7 @@
 import type { LookupAddress } from 'node:dns'
 import { once } from 'node:events'
 import { createServer, type IncomingMessage, type RequestListener } from 'node:http'
-import type { Server, Socket } from 'node:net'
+import { connect, type Server, type Socket } from 'node:net'
 import { type Dispatcher, request } from 'undici'
 import { onTestFinished } from 'vitest'
 import { systemClock } from '../../lifecycle/system-clock.ts'
@@ -37,6 +37,22 @@ export async function target(answer: RequestListener = (_, response) => response
     answer(incoming, response)
   })
   return { ...(await listen(server, where)), requests }
+}
+
+/** A proxy whose every tunnel ends at one port of loopback; `refuse` answers instead. */
+export async function proxy(port: number, refuse: string | null = null) {
+  const asked: IncomingMessage[] = []
+  const server = createServer((_, response) => response.writeHead(500).end())
+  server.on('connect', (incoming: IncomingMessage, socket: Socket) => {
+    asked.push(incoming)
+    socket.on('error', () => undefined)
+    if (refuse !== null) return void socket.end(refuse)
+    const onward = connect(port, '127.0.0.1', () => socket.write('HTTP/1.1 200 OK\r\n\r\n'))
+    onward.on('error', () => socket.destroy()).on('close', () => socket.destroy())
+    socket.on('close', () => onward.destroy())
+    onward.pipe(socket).pipe(onward)
+  })
+  return { ...(await listen(server)), asked }
 }
 
 /** A way out that ends with the test, with every port and http: allowed. Names are what `lookup` says. */

@@ -1,24 +1,6 @@
-import { createServer, type IncomingMessage } from 'node:http'
-import { connect, type Socket } from 'node:net'
 import { describe, expect, it } from 'vitest'
 import { BlockedAddressError } from './blocked.ts'
-import { egress, listen, send, target } from './loopback.suite.ts'
-
-/** A proxy whose every tunnel ends at one port of loopback; `refuse` answers instead. */
-async function proxy(port: number, refuse: string | null = null) {
-  const asked: IncomingMessage[] = []
-  const server = createServer((_, response) => response.writeHead(500).end())
-  server.on('connect', (incoming: IncomingMessage, socket: Socket) => {
-    asked.push(incoming)
-    socket.on('error', () => undefined)
-    if (refuse !== null) return void socket.end(refuse)
-    const onward = connect(port, '127.0.0.1', () => socket.write('HTTP/1.1 200 OK\r\n\r\n'))
-    onward.on('error', () => socket.destroy()).on('close', () => socket.destroy())
-    socket.on('close', () => onward.destroy())
-    onward.pipe(socket).pipe(onward)
-  })
-  return { ...(await listen(server)), asked }
-}
+import { egress, proxy, send, target } from './loopback.suite.ts'
 
 describe('an egress through a proxy', () => {
   it('tunnels to names, which the proxy resolves, and keeps the tunnel', async () => {

@@ -37,7 +37,10 @@ export class EgressProxy {
   connector(target: Target, rules: TargetRules): Connector {
     const problem = rules.problemOf(target)
     const secure = buildConnector({ timeout: this.#connectTimeoutMs, allowH2: false })
-    const tunnel = callbackify(() => this.#tunnel(target, problem))
+    const tunnel = callbackify(async () => {
+      if (problem !== null) throw new BlockedAddressError(problem)
+      return this.open(target)
+    })
     return (options, callback) => {
       tunnel((error, socket) => {
         if (error !== null) callback(error, null)
@@ -51,10 +54,13 @@ export class EgressProxy {
     await this.#pool.destroy()
   }
 
-  async #tunnel(target: Target, problem: string | null): Promise<Socket> {
-    if (problem !== null) throw new BlockedAddressError(problem)
-    const host = target.hostname.includes(':') ? `[${target.hostname}]` : target.hostname
-    const path = `${host}:${target.port}`
+  /**
+   * A connection to a target that may be called, through the proxy and without TLS of its own.
+   * @throws BlockedAddressError when the proxy refuses the target, EgressProxyError when it gives no tunnel.
+   */
+  async open({ hostname, port }: Pick<Target, 'hostname' | 'port'>): Promise<Socket> {
+    const host = hostname.includes(':') ? `[${hostname}]` : hostname
+    const path = `${host}:${port}`
     const { statusCode, headers, socket } = await this.#pool
       .connect({ path, headers: { ...this.#headers, host: path } })
       .catch((error: unknown) => {

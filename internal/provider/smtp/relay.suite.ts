@@ -8,6 +8,7 @@ import { eventually } from '../../testkit/eventually.ts'
 import { AddressRules } from '../egress/address-rules.ts'
 import { listen } from '../egress/loopback.suite.ts'
 import { type Lookup, Names } from '../egress/names.ts'
+import { EgressProxy } from '../egress/tunnel.ts'
 import { cert, key } from './certificate.suite.ts'
 import type { MailSource } from './message.ts'
 import { openSmtpOutlet } from './outlet.ts'
@@ -153,17 +154,21 @@ export interface OutletChanges {
   readonly secrets?: Readonly<Record<string, unknown>>
   readonly allowNets?: readonly string[]
   readonly lookup?: Lookup
+  /** Of the operator's proxy. */
+  readonly proxyUrl?: string
   readonly stopMaxMs?: number
 }
 
 /** An outlet that is closed when the test ends. Loopback is allowed, names lead nowhere unless `lookup` says so. */
 export function smtpOutlet(config: Readonly<Record<string, unknown>>, changes: OutletChanges = {}) {
-  const { secrets = {}, allowNets = ['127.0.0.0/8', '::1'], lookup = noNames, stopMaxMs = 300 } = changes
+  const { secrets = {}, allowNets = ['127.0.0.0/8', '::1'], lookup = noNames, proxyUrl, stopMaxMs = 300 } = changes
   const names = new Names(
     { timeoutMs: 1_000, cacheMs: 0, lookupsMax: 4, namesMax: 100 },
     { clock: systemClock, lookup },
   )
-  const egress = { addresses: new AddressRules({ allowNets, denyNets: [] }), names }
+  const proxy = proxyUrl === undefined ? null : new EgressProxy(proxyUrl, 1_000)
+  if (proxy !== null) onTestFinished(() => proxy.destroy())
+  const egress = { addresses: new AddressRules({ allowNets, denyNets: [] }), names, proxy }
   const full = { host: '127.0.0.1', from: 'alerts@example.com', ...config }
   const outlet = openSmtpOutlet('mail', full, secrets, { clock: systemClock, logger: silent, egress, stopMaxMs })
   onTestFinished(() => outlet.close())
