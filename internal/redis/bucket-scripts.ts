@@ -3,45 +3,74 @@ import { costMax } from '../domain/gcra.ts'
 import { slotLookAgainMs } from '../port/bucket-limiter.ts'
 
 /**
- * What one send needs out of all its buckets, or nothing: `takeAllPermits` of internal/domain/gcra.ts for the rates, a
- * sorted set of places with the time of their end for the sends under way. By the clock of the server, in whole
- * microseconds, as in permits.ts. All keys have one hash tag, so they live on one node of a cluster.
+ * What each of several sends over one connection needs out of all its buckets, or nothing, one after the other:
+ * `takeAllPermits` of internal/domain/gcra.ts for the rates, a sorted set of places with the time of their end for the sends
+ * under way. By the clock of the server, in whole microseconds, as in permits.ts. All keys have one hash tag, so they live on
+ * one node of a cluster. Sends that need the same of the same buckets are one group: once one of them is refused, so are
+ * those after it.
  *
- * KEYS one per bucket · ARGV id of the place, then four per bucket: `rate`, interval in µs, burst, cost; or `slots`,
- * limit, hold in ms, 0 → { µs to wait (0 = granted), which bucket waits the longest, from 1 }
+ * KEYS for each group one per bucket · ARGV for each group: buckets, sends, how many ids of places follow; these ids; then
+ * four per bucket: `rate`, interval in µs, burst, cost; or `slots`, limit, hold in ms, 0 → for each group: how many are
+ * granted, µs that the others wait (0 = none are left), which bucket waits the longest, from 1
  */
 const take = `
 local time = redis.call('TIME')
 local now = time[1] * 1000000 + time[2]
-local wait, slowest, tats = 0, 0, {}
-for i, key in ipairs(KEYS) do
-  local at = 4 * i - 2
-  local need = 0
-  if ARGV[at] == 'rate' then
-    local interval, burst = tonumber(ARGV[at + 1]), tonumber(ARGV[at + 2])
-    local window, cost = interval * burst, interval * math.min(math.max(tonumber(ARGV[at + 3]), 1), ${costMax})
-    local tat = tonumber(redis.call('GET', key) or '') or now
-    tat = math.min(math.max(tat, now), now + math.max(window, interval * ${costMax}))
-    need = tat + cost - now - math.max(window, cost)
-    tats[i] = tat + cost
-  else
-    redis.call('ZREMRANGEBYSCORE', key, '-inf', string.format('%.0f', now))
-    if redis.call('ZCARD', key) >= tonumber(ARGV[at + 1]) then need = ${slotLookAgainMs * 1_000} end
+local answers, first, at = {}, 0, 1
+while at <= #ARGV do
+  local buckets, sends, ids = tonumber(ARGV[at]), tonumber(ARGV[at + 1]), tonumber(ARGV[at + 2])
+  local rules, id = {}, at + 3
+  at = id + ids
+  for i = 1, buckets do
+    local rule = { key = KEYS[first + i] }
+    if ARGV[at] == 'rate' then
+      local interval = tonumber(ARGV[at + 1])
+      local window = interval * tonumber(ARGV[at + 2])
+      rule.cost = interval * math.min(math.max(tonumber(ARGV[at + 3]), 1), ${costMax})
+      rule.room = math.max(window, rule.cost)
+      local most = now + math.max(window, interval * ${costMax})
+      rule.tat = math.min(math.max(tonumber(redis.call('GET', rule.key) or '') or now, now), most)
+      rule.most = most
+    else
+      rule.hold = tonumber(ARGV[at + 2])
+      redis.call('ZREMRANGEBYSCORE', rule.key, '-inf', string.format('%.0f', now))
+      rule.free = tonumber(ARGV[at + 1]) - redis.call('ZCARD', rule.key)
+    end
+    rules[i] = rule
+    at = at + 4
   end
-  if need > wait then wait, slowest = need, i end
-end
-if wait > 0 then return { wait, slowest } end
-for i, key in ipairs(KEYS) do
-  local at = 4 * i - 2
-  if tats[i] then
-    redis.call('SET', key, string.format('%.0f', tats[i]), 'PX', math.ceil((tats[i] - now) / 1000) + 1000)
-  else
-    local hold = tonumber(ARGV[at + 2])
-    redis.call('ZADD', key, string.format('%.0f', now + hold * 1000), ARGV[1])
-    redis.call('PEXPIRE', key, hold + 1000)
+  local granted, wait, slowest = 0, 0, 0
+  while granted < sends do
+    for i, rule in ipairs(rules) do
+      local need = 0
+      if rule.cost then need = math.min(rule.tat, rule.most) + rule.cost - now - rule.room
+      elseif rule.free <= granted then need = ${slotLookAgainMs * 1_000} end
+      if need > wait then wait, slowest = need, i end
+    end
+    if wait > 0 then break end
+    for _, rule in ipairs(rules) do if rule.cost then rule.tat = math.min(rule.tat, rule.most) + rule.cost end end
+    granted = granted + 1
   end
+  if granted > 0 then
+    for _, rule in ipairs(rules) do
+      if rule.cost then
+        redis.call('SET', rule.key, string.format('%.0f', rule.tat), 'PX', math.ceil((rule.tat - now) / 1000) + 1000)
+      else
+        local ends, places = string.format('%.0f', now + rule.hold * 1000), {}
+        for n = 0, granted - 1 do
+          places[2 * n + 1], places[2 * n + 2] = ends, ARGV[id + n]
+        end
+        redis.call('ZADD', rule.key, unpack(places))
+        redis.call('PEXPIRE', rule.key, rule.hold + 1000)
+      end
+    end
+  end
+  table.insert(answers, granted)
+  table.insert(answers, wait)
+  table.insert(answers, slowest)
+  first = first + buckets
 end
-return { 0, 0 }
+return answers
 `
 
 /** KEYS one per bucket · ARGV `rate` or `slots` for each → µs that a rate is ahead of now, or places in use. */

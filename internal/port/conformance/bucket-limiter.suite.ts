@@ -88,6 +88,28 @@ export function bucketLimiterConformance(name: string, open: () => Promise<Bucke
       expect(await grantsOf(limiter, aRequest(buckets, { connection: 'other' }), 2)).toBe(1)
     })
 
+    it('grants many who ask at once what it would grant one after the other', async () => {
+      const { limiter } = await setup()
+      const buckets = [
+        aRate({ burst: 9, cost: 'segments' }),
+        aRate({ burst: 2, scope: 'recipient' }),
+        { kind: 'concurrency', limit: 4 } as const,
+      ]
+      const ask = (count: number, change: Partial<BucketRequest>) =>
+        Array.from({ length: count }, () => limiter.take(aRequest(buckets, change)))
+      const [one, two, other, three] = await Promise.all([
+        Promise.all(ask(3, { segments: 3 })),
+        Promise.all(ask(3, { recipientKey: 'r2' })),
+        Promise.all(ask(5, { connection: 'other', recipientKey: 'r2' })),
+        Promise.all(ask(2, { recipientKey: 'r3' })),
+      ])
+      const kindsOf = (grants: readonly BucketGrant[]) => grants.map(({ kind }) => kind.slice(0, 1)).join('')
+      expect([one, two, other, three].map(kindsOf)).toEqual(['ggr', 'ggr', 'ggrrr', 'rr'])
+      expect(three.map(waitOf)).toEqual([slotLookAgainMs, slotLookAgainMs])
+      const ids = [...one, ...two].flatMap((grant) => (grant.kind === 'granted' ? [grant.slot?.id] : []))
+      expect(new Set(ids).size).toBe(4)
+    })
+
     it('takes as many permits as the message has segments where they are counted', async () => {
       const { limiter } = await setup()
       const buckets = [aRate({ burst: 7, cost: 'segments' }), aRate({ burst: 7, perMs: 50_000 })]
