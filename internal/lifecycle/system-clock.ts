@@ -22,5 +22,9 @@ export const systemClock: Clock = {
     const timer = setTimeout(expire, Math.min(ms, timerMaxMs))
     return { signal: abort.signal, clear: () => clearTimeout(timer) }
   },
+  after(ms, act) {
+    const timer = setTimeout(act, Math.min(ms, timerMaxMs))
+    return () => clearTimeout(timer)
+  },
   endOfTurn: (action) => void setImmediate(action),
 }

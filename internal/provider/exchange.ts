@@ -16,11 +16,13 @@ export interface ExchangeOptions {
   readonly dispatcher: Dispatcher
   /** The total deadline: connecting, writing, reading, and waiting for a free connection. */
   readonly signal: AbortSignal
+  /** A deadline beside it, counted from now; it ends the exchange with a `TimeoutError`. Default: none. */
+  readonly timeoutMs?: number | null
   /** Most bytes read of the answer's body; then the connection is cut. */
   readonly bodyBytesMax: number
-  /** How long a body is read after the status. */
-  readonly bodyReadMaxMs: number
-  readonly clock: Pick<Clock, 'timeout'>
+  /** How long a body is read after the status; null = until the deadline. */
+  readonly bodyReadMaxMs: number | null
+  readonly clock: Pick<Clock, 'after'>
 }
 
 export type Exchange =
@@ -64,15 +66,19 @@ class ExchangeHandler implements Dispatcher.DispatchHandler {
   #answer: { readonly statusCode: number; readonly headers: ResponseHeaders } | null = null
   #chunks: Buffer[] = []
   #size = 0
-  #bodyLimit: ReturnType<Clock['timeout']> | null = null
+  #endTimeout: (() => void) | null = null
+  #endBodyLimit: (() => void) | null = null
   isOver = false
 
   constructor(options: ExchangeOptions, resolve: (exchange: Exchange) => void) {
     this.#options = options
     this.#resolve = resolve
-    const { signal } = options
-    if (signal.aborted) this.#onDeadline()
-    else signal.addEventListener('abort', this.#onDeadline)
+    const { signal, timeoutMs = null, clock } = options
+    if (signal.aborted) this.#onSignal()
+    else {
+      signal.addEventListener('abort', this.#onSignal)
+      if (timeoutMs !== null) this.#endTimeout = clock.after(timeoutMs, () => this.#onDeadline(timeoutError(timeoutMs)))
+    }
   }
 
   /**
@@ -117,16 +123,17 @@ class ExchangeHandler implements Dispatcher.DispatchHandler {
     this.#finish({ kind: 'none', error, mayBeWritten: this.#mayBeWritten })
   }
 
-  readonly #onDeadline = (): void => {
+  readonly #onSignal = (): void => this.#onDeadline(this.#options.signal.reason)
+
+  #onDeadline(reason: unknown): void {
     if (this.#answer !== null) return this.#cutBody()
-    this.fail(this.#options.signal.reason)
+    this.fail(reason)
     this.#controller?.abort(new Error('the deadline is over'))
   }
 
   readonly #limitBody = (): void => {
-    if (this.isOver) return
-    this.#bodyLimit = this.#options.clock.timeout(this.#options.bodyReadMaxMs)
-    this.#bodyLimit.signal.addEventListener('abort', this.#cutBody)
+    const { bodyReadMaxMs, clock } = this.#options
+    if (!this.isOver && bodyReadMaxMs !== null) this.#endBodyLimit = clock.after(bodyReadMaxMs, this.#cutBody)
   }
 
   readonly #cutBody = (): void => {
@@ -144,8 +151,13 @@ class ExchangeHandler implements Dispatcher.DispatchHandler {
   #finish(ended: Exchange): void {
     if (this.isOver) return
     this.isOver = true
-    this.#bodyLimit?.clear()
-    this.#options.signal.removeEventListener('abort', this.#onDeadline)
+    this.#endTimeout?.()
+    this.#endBodyLimit?.()
+    this.#options.signal.removeEventListener('abort', this.#onSignal)
     this.#resolve(ended)
   }
+}
+
+function timeoutError(ms: number): DOMException {
+  return new DOMException(`no answer within ${ms} ms`, 'TimeoutError')
 }

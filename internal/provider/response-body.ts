@@ -31,7 +31,7 @@ export function messageIdOf(headers: ResponseHeaders, body: ResponseBody, sentId
     if (id !== '' && id !== cleanText(sentId, messageIdMax)) return id
   }
   if (!body.complete || body.bytes[0] !== 0x7b) return null // only an object can have one: 0x7b is "{"
-  return cleanText(messageIdInJson(decode(body.bytes)), messageIdMax) || null
+  return cleanText(messageIdInJson(textOf(body.bytes)), messageIdMax) || null
 }
 
 function messageIdInJson(text: string): string {
@@ -48,7 +48,7 @@ function messageIdInJson(text: string): string {
 /** The beginning of a text body without the `secrets`, at most {@link responseExcerptMax} characters; else null. */
 export function excerptOf(headers: ResponseHeaders, body: ResponseBody, secrets: readonly string[]): string | null {
   if (body.bytes.length === 0 || !isText(headers)) return null
-  return cleanText(redact(decode(body.bytes), secrets, body.complete), responseExcerptMax) || null
+  return cleanText(redact(textOf(body.bytes), secrets, body.complete), responseExcerptMax) || null
 }
 
 function isText(headers: ResponseHeaders): boolean {
@@ -57,8 +57,9 @@ function isText(headers: ResponseHeaders): boolean {
   return /^(?:text\/|application\/(?:[\w.+-]*json|[\w.+-]*xml|x-www-form-urlencoded))/i.test(type.trim())
 }
 
-const utf8 = new TextDecoder()
+const decoder = new TextDecoder()
 
-function decode(bytes: Uint8Array): string {
-  return utf8.decode(bytes)
+/** UTF-8, with a mark in place of what is none. */
+export function textOf(bytes: Uint8Array): string {
+  return decoder.decode(bytes)
 }

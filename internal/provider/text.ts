@@ -21,11 +21,12 @@ export function cleanText(text: string, maxChars: number): string {
  * @param complete false when the text was cut off: then a secret that only began at its end is taken out too.
  */
 export function redact(text: string, secrets: readonly string[], complete: boolean): string {
+  let safe = text.includes(placeholder) ? text.replaceAll(placeholder, replacement) : text
+  // No form is shorter than its secret, and most answers are shorter than most secrets.
+  const near = complete ? secrets.filter(({ length }) => length <= text.length) : secrets
+  if (near.length === 0) return safe
   // Longest first: a recipient that is part of the content must not break up the content before it is found.
-  // No form is shorter than the secret itself: most answers are shorter than most contents.
-  const possible = complete ? secrets.filter((secret) => secret.length <= text.length) : secrets
-  const forms = [...new Set(possible.flatMap(writtenForms))].sort((a, b) => b.length - a.length)
-  let safe = text.replaceAll(placeholder, replacement)
+  const forms = [...new Set(near.flatMap(writtenForms))].sort((a, b) => b.length - a.length)
   for (const form of forms) safe = safe.replaceAll(form, placeholder)
   if (!complete) {
     const begun = Math.max(0, ...forms.map((form) => begunAtEnd(safe, form)))

@@ -23,7 +23,7 @@ export interface WebhookOptions {
 
 export interface WebhookDeps {
   readonly logger: Logger
-  readonly clock: Pick<Clock, 'now' | 'timeout'>
+  readonly clock: Pick<Clock, 'now' | 'after'>
   /** The way out; whoever opened it closes it. The URL should be among its trusted ones. */
   readonly egress: Pick<Egress, 'dispatcher'>
 }

@@ -43,16 +43,15 @@ export class ManualClock implements Clock {
 
   timeout(ms: number): { readonly signal: AbortSignal; clear(): void } {
     const abort = new AbortController()
-    const waiter: Waiter = {
-      atMs: this.#nowMs + ms,
-      wake: () => abort.abort(new DOMException(`no answer within ${ms} ms`, 'TimeoutError')),
-    }
+    const expire = () => abort.abort(new DOMException(`no answer within ${ms} ms`, 'TimeoutError'))
+    return { signal: abort.signal, clear: this.after(ms, expire) }
+  }
+
+  after(ms: number, act: () => void): () => void {
+    const waiter: Waiter = { atMs: this.#nowMs + ms, wake: act }
     this.#waiters.push(waiter)
-    return {
-      signal: abort.signal,
-      clear: () => {
-        this.#waiters = this.#waiters.filter((one) => one !== waiter)
-      },
+    return () => {
+      this.#waiters = this.#waiters.filter((one) => one !== waiter)
     }
   }
 

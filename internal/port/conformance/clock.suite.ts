@@ -70,6 +70,22 @@ export function clockConformance(name: string, open: () => ClockHarness): void {
       expect(await aborted).toMatchObject({ name: 'TimeoutError' })
     })
 
+    it('acts once when the time is over, and never when it was called off', async () => {
+      const { clock, pass } = open()
+      const acted: string[] = []
+      const done = new Promise<void>((resolve) => {
+        clock.after(10, () => {
+          acted.push('due')
+          resolve()
+        })
+      })
+      clock.after(5, () => acted.push('called off'))()
+      expect(acted).toEqual([])
+      await pass(25)
+      await done
+      expect(acted).toEqual(['due'])
+    })
+
     it('never aborts a timeout that was cleared', async () => {
       const { clock, pass } = open()
       const cleared = clock.timeout(5)

@@ -1,7 +1,7 @@
 import { errorMessageMax } from '../../domain/attempt.ts'
 import type { TryClass, TryResult } from '../../port/outlet.ts'
 import { statusKind } from '../classify.ts'
-import { excerptOf, headerOf, messageIdMax, type ResponseBody, type ResponseHeaders } from '../response-body.ts'
+import { excerptOf, headerOf, messageIdMax, type ResponseBody, type ResponseHeaders, textOf } from '../response-body.ts'
 import { cleanText, redact } from '../text.ts'
 import { compileMatch, compileSelector, type Predicate, type Reading } from './predicates.ts'
 import type { ConnectorDocument } from './schema.ts'
@@ -119,21 +119,28 @@ export function classifyAnswer(
 ): ConnectorResult {
   const reading = new AnswerReading(answer)
   const { statusCode } = answer
-  const common = {
-    statusCode,
-    responseExcerpt: excerptOf(answer.headers, answer.body, secrets),
-    throttle: learnt(rules.throttle(answer.headers, now), secrets),
-  }
-  if (rules.succeeds(reading)) return { ...accepted, ...common, providerMessageId: idOf(rules, reading) }
-  const matched = rules.errors.find(({ matches }) => matches(reading))
-  if (matched?.class === 'accepted') {
-    return { ...accepted, ...common, rule: matched.rule, providerMessageId: idOf(rules, reading) }
+  const responseExcerpt = excerptOf(answer.headers, answer.body, secrets)
+  const throttle = learnt(rules.throttle(answer.headers, now), secrets)
+  const matched = rules.succeeds(reading) ? null : rules.errors.find(({ matches }) => matches(reading))
+  if (matched === null || matched?.class === 'accepted') {
+    return {
+      class: 'accepted',
+      rule: matched?.rule ?? null,
+      code: null,
+      message: null,
+      statusCode,
+      responseExcerpt,
+      providerMessageId: idOf(rules, reading),
+      retryAfterMs: null,
+      minDelayMs: null,
+      scope: 'connection',
+      throttle,
+    }
   }
   const answerClass = matched?.class ?? classOfStatus(statusCode)
   const wait = matched === undefined ? defaultWait(answerClass) : matched.wait
   const said = rules.message(reading) ?? matched?.hint ?? null
   return {
-    ...common,
     class: answerClass,
     rule: matched?.rule ?? null,
     code: codeOf(redact(rules.code(reading) ?? '', secrets, answer.body.complete)) ?? `http_${statusCode}`,
@@ -141,22 +148,15 @@ export function classifyAnswer(
       said === null ? messageOfStatus(statusCode) : redact(said, secrets, answer.body.complete),
       errorMessageMax,
     ),
+    statusCode,
+    responseExcerpt,
     providerMessageId: answerClass === 'ambiguous' ? idOf(rules, reading) : null,
     retryAfterMs: wait?.(reading, now) ?? null,
     minDelayMs: matched?.minDelayMs ?? null,
     scope: matched?.scope ?? 'connection',
+    throttle,
   }
 }
-
-const accepted = {
-  class: 'accepted',
-  rule: null,
-  code: null,
-  message: null,
-  retryAfterMs: null,
-  minDelayMs: null,
-  scope: 'connection',
-} as const
 
 function classOfStatus(statusCode: number): TryClass {
   const kind = statusKind(statusCode)
@@ -185,8 +185,6 @@ function learnt(told: TryResult['throttle'], secrets: readonly string[]): TryRes
   return { ...told, bucket: cleanText(redact(told.bucket, secrets, true), bucketMax) }
 }
 
-const decoder = new TextDecoder()
-
 /** Decodes and parses only when a rule asks for it: most answers are known by their status. */
 class AnswerReading implements Reading {
   readonly statusCode: number
@@ -205,7 +203,7 @@ class AnswerReading implements Reading {
 
   get text(): string {
     const packed = headerOf(this.#answer.headers, 'content-encoding') // none was asked for; not unpacked here
-    this.#text ??= packed === null || packed === 'identity' ? decoder.decode(this.#answer.body.bytes).trim() : ''
+    this.#text ??= packed === null || packed === 'identity' ? textOf(this.#answer.body.bytes).trim() : ''
     return this.#text
   }
 

@@ -1,9 +1,10 @@
 import { createHmac } from 'node:crypto'
-import { signingSecretProblem, signStandardWebhook } from '../signing/standard-webhooks.ts'
+import { readSigningSecret, type SigningSecret } from '../signing/signing-secret.ts'
+import { signStandardWebhook } from '../signing/standard-webhooks.ts'
 import type { ConnectorMessage } from './message.ts'
 import { type Additions, type ConnectorRequest, RequestError } from './request.ts'
 import type { ConnectorDocument } from './schema.ts'
-import { asText, isRecord } from './values.ts'
+import { asList, asText, isRecord } from './values.ts'
 
 type Auth = ConnectorDocument['auth']
 type HmacAuth = Extract<Auth, { kind: 'hmac_sha256' }>
@@ -49,7 +50,7 @@ export function resolveAuth(auth: Auth, values: unknown): ResolvedAuth {
     case 'hmac_sha256':
       return { ...nothing, sign: hmacSigner(auth, text('secret')) }
     case 'standard_webhooks':
-      return { ...nothing, sign: webhookSigner(isRecord(values) ? values['secret'] : undefined) }
+      return { ...nothing, sign: webhookSigner(isRecord(values) ? values['secret'] : undefined, fieldIn(auth.secret)) }
     case 'oauth2_client_credentials':
     case 'oauth2_jwt_bearer':
       return { ...nothing, oauth: resolveOAuth(auth, text) }
@@ -70,8 +71,7 @@ function hmacSigner(auth: HmacAuth, secret: string): ResolvedAuth['sign'] {
   const key = Buffer.from(secret, auth.secretEncoding)
   return (request, message, nowMs) => {
     const timestamp = String(Math.floor(nowMs / 1_000))
-    const url = new URL(request.url)
-    const words = { id: message.key, timestamp, method: request.method, path: url.pathname + url.search }
+    const words = { id: message.key, timestamp, method: request.method, path: request.target.path }
     const hmac = createHmac('sha256', key)
     for (const [index, part] of auth.sign.entries()) {
       if (index > 0) hmac.update(auth.separator)
@@ -82,13 +82,16 @@ function hmacSigner(auth: HmacAuth, secret: string): ResolvedAuth['sign'] {
   }
 }
 
-function webhookSigner(secret: unknown): ResolvedAuth['sign'] {
-  const secrets = (Array.isArray(secret) ? secret : [secret]).map(asText)
-  // Now, not with the first message: a secret that cannot sign fails every one of them.
-  const problem = secrets.length === 0 ? 'found none, expected at least one' : firstProblem(secrets)
-  if (problem !== null) throw new RequestError('cannot_sign', `the signing secret: ${problem}`)
+/** The field of the configuration that a template takes first. */
+function fieldIn(template: string): string | null {
+  return /\bconfig\.(\w+)/.exec(template)?.[1] ?? null
+}
+
+function webhookSigner(secret: unknown, field: string | null): ResolvedAuth['sign'] {
+  const all = readSecrets(asList(secret).map(asText), field)
   return (request, message, nowMs) => {
     const timestampSeconds = Math.floor(nowMs / 1_000)
+    const secrets = all.filter(({ endsAtMs }) => endsAtMs === null || endsAtMs > nowMs).map((one) => one.secret)
     try {
       const signature = signStandardWebhook({ id: message.key, timestampSeconds, body: request.body ?? '', secrets })
       return {
@@ -103,8 +106,17 @@ function webhookSigner(secret: unknown): ResolvedAuth['sign'] {
   }
 }
 
-function firstProblem(secrets: readonly string[]): string | null {
-  return secrets.map(signingSecretProblem).find((problem) => problem !== null) ?? null
+/** Now, not with the first message: secrets that cannot sign fail every one of them. */
+function readSecrets(texts: readonly string[], field: string | null): readonly SigningSecret[] {
+  const refuse = (problem: string) => new RequestError('cannot_sign', `the signing secret: ${problem}`, { field })
+  const secrets = texts.map((text) => {
+    const read = readSigningSecret(text)
+    if ('problem' in read) throw refuse(read.problem)
+    return read
+  })
+  if (secrets.length === 0) throw refuse('found none, expected at least one')
+  if (secrets.every(({ endsAtMs }) => endsAtMs !== null)) throw refuse('each of them ends, expected one without an end')
+  return secrets
 }
 
 function resolveOAuth(auth: OAuth, text: (name: string) => string): OAuth {

@@ -11,7 +11,7 @@ import type { ConnectorRequest } from './request.ts'
 export interface CallDeps {
   /** All requests go through it. It says which targets may be called. */
   readonly dispatcher: Dispatcher
-  readonly clock: Pick<Clock, 'now' | 'monotonicMs' | 'timeout'>
+  readonly clock: Pick<Clock, 'now' | 'monotonicMs' | 'timeout' | 'after'>
 }
 
 /** No answer came. */
@@ -23,25 +23,27 @@ export interface NoAnswer {
   readonly written: boolean
 }
 
-/** Bodies decide what answers mean, so they are read as long as the deadline allows, without a timer of their own. */
-const untilDeadline: Pick<Clock, 'timeout'> = {
-  timeout: () => ({ signal: new AbortController().signal, clear: () => undefined }),
+/** When a request is given up: with the signal, or so many milliseconds from its start; null = only with the signal. */
+export interface Until {
+  readonly signal: AbortSignal
+  readonly timeoutMs: number | null
 }
 
-/** One request and its whole answer within the time of `signal`. Never rejects. */
-export async function call(
-  { url, method, headers, body }: Omit<ConnectorRequest, 'bodyValue'>,
-  { dispatcher }: Pick<CallDeps, 'dispatcher'>,
-  signal: AbortSignal,
+/** One request and its whole answer in time. Never rejects. */
+export function call(
+  { target: { origin, path }, method, headers, body }: Omit<ConnectorRequest, 'url' | 'bodyValue'>,
+  { dispatcher, clock }: Pick<CallDeps, 'dispatcher' | 'clock'>,
+  { signal, timeoutMs }: Until,
 ): Promise<ConnectorAnswer | NoAnswer> {
-  const { origin, pathname, search } = new URL(url)
-  const request = { origin, path: pathname + search, method, headers, body }
-  const limits = { bodyBytesMax: responseBytesMax, bodyReadMaxMs: 0, clock: untilDeadline }
-  const outcome = await exchange(request, { dispatcher, signal, ...limits })
-  if (outcome.kind === 'answer') return outcome
-  const { error, mayBeWritten: written } = outcome
-  if (signal.aborted && error === signal.reason) return { ...notSent(error), written }
-  return { error, systemCode: systemCodeOf(error), written }
+  const request = { origin, path, method, headers, body }
+  // Bodies decide what answers mean, so they are read as long as the deadline allows.
+  const limits = { bodyBytesMax: responseBytesMax, bodyReadMaxMs: null, clock }
+  return exchange(request, { dispatcher, signal, timeoutMs, ...limits }).then((outcome) => {
+    if (outcome.kind === 'answer') return outcome
+    const { error, mayBeWritten: written } = outcome
+    if (signal.aborted && error === signal.reason) return { ...notSent(error), written }
+    return { error, systemCode: systemCodeOf(error), written }
+  })
 }
 
 /** As `classifyFailure`, or what the guard of all requests says. */

@@ -34,6 +34,8 @@ export interface Connector {
   /** True when a repeat under the same key does no harm, so that an unknown outcome may be tried again. */
   readonly deduplicates: boolean
   readonly answers: AnswerRules
+  /** What in all of these is made of a secret field. */
+  readonly secretLeaves: readonly Leaf[]
 }
 
 export interface Compiled {
@@ -55,6 +57,7 @@ export function compileConnector(document: ConnectorDocument): Compiled {
       typeof idempotency === 'string' ? null : compiler.template(idempotency.value, ['idempotency', 'value']),
     deduplicates: idempotency !== 'none',
     answers: compileAnswerRules(document),
+    secretLeaves: compiler.secretLeaves,
   }
   if (auth.kind === 'url_secret') compiler.needsSecretUrl(connector.request.url)
   if (document.receipts !== undefined) compiler.template(document.receipts.verify, ['receipts', 'verify'], configOnly)
@@ -70,6 +73,7 @@ type RequestPart = Pick<
 
 class Compiler {
   readonly findings: Finding[] = []
+  readonly secretLeaves: Leaf[] = []
   readonly #document: ConnectorDocument
   /** Names that are known below each root. */
   readonly #known: ReadonlyMap<string, readonly string[]>
@@ -107,9 +111,7 @@ class Compiler {
 
   /** A URL is taken out of what is stored by the secret fields that it is made of. */
   needsSecretUrl(url: readonly UrlPiece[]): void {
-    const { config } = this.#document
-    const reads = url.flatMap((piece) => (typeof piece === 'string' ? [] : piece.leaf.reads))
-    if (reads.some(([root, name]) => root === 'config' && name !== undefined && config[name]?.secret === true)) return
+    if (url.some((piece) => typeof piece !== 'string' && this.#readsSecret(piece.leaf))) return
     this.findings.push({
       path: ['request', 'url'],
       found: 'no secret field in it',
@@ -144,7 +146,13 @@ class Compiler {
       })
   }
 
+  #readsSecret({ reads }: Leaf): boolean {
+    const { config } = this.#document
+    return reads.some(([root, name]) => root === 'config' && name !== undefined && config[name]?.secret === true)
+  }
+
   #checkReads(leaf: Leaf, path: readonly PathPart[], roots: readonly string[]): void {
+    if (this.#readsSecret(leaf)) this.secretLeaves.push(leaf)
     for (const [root = '', name] of leaf.reads) {
       if (!roots.includes(root)) {
         this.findings.push({

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { checkConfig, secretsOf } from './config.ts'
+import { checkConfig } from './config.ts'
 import { connectorOf } from './example.suite.ts'
 
 const connector = connectorOf({
@@ -86,21 +86,5 @@ describe('the configuration of a connection', () => {
   it('is refused without a field that is required', () => {
     expect(checkConfig(connector, {})).toMatchObject({ ok: false, problems: [{ field: 'url', found: 'nothing' }] })
     expect(checkConfig(connector, [])).toMatchObject({ ok: false })
-  })
-
-  it('names all its secrets: those inside JSON, and the parts of a secret URL', () => {
-    const checked = checkConfig(connector, {
-      url,
-      account: { a: { b: ['deep-secret'] }, short: 'x' },
-      secrets: ['whsec_1', 'whsec_2'],
-    })
-    expect(checked.ok ? secretsOf(connector, checked.config) : []).toEqual([
-      url,
-      '/services/T0/B0/abcdefghijklmnopqrstuvwx',
-      'abcdefghijklmnopqrstuvwx',
-      'deep-secret',
-      'whsec_1',
-      'whsec_2',
-    ])
   })
 })

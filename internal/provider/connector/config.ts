@@ -1,7 +1,7 @@
 import type { JsonValue } from '../../domain/notification.ts'
 import { listOf, nearest, show } from './problems.ts'
 import type { ConnectorDocument } from './schema.ts'
-import { isEmpty, isRecord, textsIn } from './values.ts'
+import { isEmpty, isRecord } from './values.ts'
 
 export type ConfigField = ConnectorDocument['config'][string]
 /** The configuration of a connection, checked: defaults are in, JSON texts are parsed, lists are lists. */
@@ -174,28 +174,6 @@ function expectationOf({ type, pattern, enum: words, min, max }: ConfigField): s
   const range =
     min === undefined && max === undefined ? '' : ` of ${min ?? 'any'} to ${max ?? 'any'}${ofText ? ' characters' : ''}`
   return `${names[type]}${range}${pattern === undefined ? '' : ` that matches ${pattern}`}`
-}
-
-/** Shorter texts are no secrets, and taking them out would make every answer unreadable. */
-const secretCharsMin = 6
-
-/** Every text of the secret fields, however deep; of a secret URL also the parts that give it away. */
-export function secretsOf({ document }: Declaring, config: ConnectorConfig): readonly string[] {
-  const texts = Object.entries(document.config).flatMap(([name, { secret, type }]) => {
-    const own = secret ? textsIn(config[name]) : []
-    return type === 'url' ? own.flatMap(partsOfUrl) : own
-  })
-  return [...new Set(texts)].filter((text) => text.length >= secretCharsMin)
-}
-
-/** Shorter parts of a path or query are words such as `services` and `api-version`. */
-const secretPartCharsMin = 16
-
-function partsOfUrl(text: string): readonly string[] {
-  const url = URL.parse(text)
-  if (url === null) return [text]
-  const parts = [...url.pathname.split('/'), ...url.searchParams.values()]
-  return [text, url.pathname + url.search, url.pathname, ...parts.filter((part) => part.length >= secretPartCharsMin)]
 }
 
 /** What stands in for a configuration in fixtures: the examples, else the defaults. */

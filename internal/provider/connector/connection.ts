@@ -1,11 +1,12 @@
 import type { AnswerRules } from './answer.ts'
 import { type ResolvedAuth, resolveAuth } from './auth.ts'
 import type { Connector } from './compile.ts'
-import { type ConnectorConfig, secretsOf } from './config.ts'
+import type { ConnectorConfig } from './config.ts'
 import { isHeaderValue } from './headers.ts'
 import type { Scope } from './liquid.ts'
 import type { ConnectorMessage } from './message.ts'
 import { type Additions, type ConnectorRequest, RequestError, RequestWriter } from './request.ts'
+import { DerivedSecrets, secretsOf } from './secrets.ts'
 import { type Bound, bindTemplate, valueOf } from './template.ts'
 import { asText, textsIn } from './values.ts'
 
@@ -36,6 +37,7 @@ export class Connection {
   readonly #probe: RequestWriter | null
   readonly #idempotency: Bound | null
   readonly #secrets: readonly string[]
+  readonly #derived: DerivedSecrets
 
   /**
    * @param config what `checkConfig` gave.
@@ -52,20 +54,23 @@ export class Connection {
     for (const [name, value] of Object.entries(this.auth.additions.headers)) checkHeader(name, value)
     this.#idempotency =
       connector.idempotencyValue === null ? null : bindTemplate(connector.idempotencyValue, this.#fixed)
-    this.#secrets = secretsOf(connector, config)
+    this.#derived = new DerivedSecrets(connector, this.#fixed)
+    this.#secrets = [...new Set([...secretsOf(connector, config), ...this.#derived.fixed])]
   }
 
   /**
    * @param token of the OAuth kinds.
    * @throws RequestError
    */
-  async write(message: ConnectorMessage, now: Date, token: string | null): Promise<ConnectorRequest> {
+  write(message: ConnectorMessage, now: Date, token: string | null): ConnectorRequest | Promise<ConnectorRequest> {
     const scope = { ...this.#fixed, message }
     const additions =
       this.#idempotency === null
         ? this.#additions(token)
         : this.#withKey(this.#additions(token), asText(valueOf(this.#idempotency, scope)))
-    return this.#signed(await this.#writer.write(scope, additions), message, now)
+    const written = this.#writer.write(scope, additions)
+    if (written instanceof Promise) return written.then((request) => this.#signed(request, message, now))
+    return this.#signed(written, message, now)
   }
 
   /** How the connection is tested without sending anything; null when the connector cannot. */
@@ -106,10 +111,11 @@ export class Connection {
    */
   secretsFor(message: ConnectorMessage | null, { headers }: ConnectorRequest): readonly string[] {
     const secrets = [...this.#secrets]
-    // Made of secrets, by the engine or by a template: the part after the scheme.
+    // An access token, or what the engine made of user and password: the part after the scheme.
     const credentials = headers['authorization']?.replace(/^\S+ +/, '') ?? ''
     if (credentials !== '' && !secrets.includes(credentials)) secrets.push(credentials)
     if (message === null) return secrets
+    secrets.push(...this.#derived.of({ ...this.#fixed, message }))
     const { to, content, title, html, data } = message
     for (const text of [to, content, title, html]) if (text !== null && text !== '') secrets.push(text)
     if (data !== null) {

@@ -9,14 +9,15 @@ import {
   toValue,
   toValueSync,
 } from 'liquidjs'
-import { asText, isRecord, ownProperty } from './values.ts'
+import { escapeSlack, lookUp } from './filters.ts'
+import { asText, isRecord } from './values.ts'
 
 /** Longest single template. */
 const parseCharsMax = 16_384
 /** Characters and elements that the filters and ranges of one rendering may make. */
 const memoryMax = 1_000_000
 /** Longest text that one rendering may give. */
-const outputCharsMax = 1_048_576
+export const outputCharsMax = 1_048_576
 /** A backstop: what a rendering may take is bounded by the two limits above on any machine that is not overloaded. */
 const renderMs = 250
 
@@ -67,15 +68,14 @@ function makeEngine(): Liquid {
   })
   for (const name of Object.keys(liquid.tags)) if (!allowedTags.has(name)) delete liquid.tags[name]
   liquid.registerFilter('lookup', function (value: unknown, table: unknown) {
-    return ownProperty(table, asText(value)) ?? null
+    return lookUp(value, table)
   })
   liquid.registerFilter('string_values', function (value: unknown) {
     if (!isRecord(value) || Object.keys(value).length === 0) return null
     return Object.fromEntries(Object.entries(value).map(([key, one]) => [key, charge(this.context, asText(one))]))
   })
   liquid.registerFilter('escape_slack', function (value: unknown) {
-    const text = charge(this.context, asText(value))
-    return text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;')
+    return escapeSlack(charge(this.context, asText(value)))
   })
   liquid.registerFilter('escape_telegram_md', function (value: unknown) {
     return charge(this.context, asText(value)).replace(/[_*[\]()~`>#+\-=|{}.!\\]/g, '\\$&')
@@ -145,7 +145,7 @@ class BoundedEmitter implements Emitter {
   }
 }
 
-function tooLong(): TemplateError {
+export function tooLong(): TemplateError {
   return new TemplateError(`output limit of ${outputCharsMax} characters exceeded`, false)
 }
 

@@ -1,5 +1,5 @@
 import type { RequestPlan, UrlPiece } from './compile.ts'
-import { encodeBody, pairsOf } from './encode.ts'
+import { type EncodedBody, encodeBody, pairsOf } from './encode.ts'
 import { isForbiddenHeader, isHeaderName, isHeaderValue } from './headers.ts'
 import { type Scope, TemplateError } from './liquid.ts'
 import { type Bound, bindTemplate, valueOf } from './template.ts'
@@ -9,12 +9,25 @@ import { asText, isRecord } from './values.ts'
 export interface ConnectorRequest {
   readonly method: string
   readonly url: string
+  /** The URL taken apart, as it is dialled. */
+  readonly target: RequestTarget
   /** Names in lower case. */
   readonly headers: Readonly<Record<string, string>>
   /** Null without a body; a text stands for its UTF-8 bytes. */
   readonly body: string | Uint8Array | null
   /** The body before it was encoded, for fixtures. */
   readonly bodyValue: unknown
+}
+
+export interface RequestTarget {
+  /** `https://host:port`. */
+  readonly origin: string
+  /** With its query. */
+  readonly path: string
+}
+
+export function targetOf({ origin, pathname, search }: URL): RequestTarget {
+  return { origin, path: pathname + search }
 }
 
 /** What the engine adds to what the document describes. */
@@ -35,10 +48,21 @@ type RequestErrorCode =
 /** This message cannot be written as a request of this connector. */
 export class RequestError extends Error {
   readonly code: RequestErrorCode
-  constructor(code: RequestErrorCode, message: string, options?: ErrorOptions) {
+  /** The field of the configuration that is at fault; null when it is not one alone, or not known. */
+  readonly field: string | null
+  constructor(
+    code: RequestErrorCode,
+    message: string,
+    { field = null, ...options }: ErrorOptions & { readonly field?: string | null } = {},
+  ) {
     super(message, options)
     this.code = code
+    this.field = field
   }
+}
+
+interface ReadUrl extends Pick<ConnectorRequest, 'url' | 'target'> {
+  readonly parsed: URL
 }
 
 const methods: ReadonlySet<unknown> = new Set(['GET', 'POST', 'PUT', 'PATCH', 'DELETE'])
@@ -49,8 +73,8 @@ export class RequestWriter {
   readonly #base: Readonly<Record<string, string>>
   readonly #method: string
   readonly #url: readonly UrlPiece[]
-  /** The parsed URL when no message changes it. */
-  readonly #fixedUrl: URL | null
+  /** The URL without a query of the document's, when no message changes it. */
+  readonly #fixedUrl: ReadUrl | null
   readonly #query: Bound | null
   readonly #headers: Bound | null
   /** The headers when no message changes them. */
@@ -74,7 +98,7 @@ export class RequestWriter {
       throw new RequestError('invalid_method', 'the method is not allowed')
     this.#method = method
     this.#url = url
-    this.#fixedUrl = url.every((piece) => typeof piece === 'string') ? parseUrl(url.join('')) : null
+    this.#fixedUrl = url.every((piece) => typeof piece === 'string') ? readUrl(url.join('')) : null
     this.#query = writing(() => bind(plan.query))
     this.#headers = writing(() => bind(plan.headers))
     const headers = this.#headers
@@ -82,18 +106,23 @@ export class RequestWriter {
     this.#body = writing(() => bind(plan.body))
   }
 
-  /** @throws RequestError */
-  async write(scope: Scope, additions: Additions): Promise<ConnectorRequest> {
-    const { bodyValue, url, own } = writing(() => ({
+  /**
+   * A promise only where the encoding takes its time.
+   * @throws RequestError
+   */
+  write(scope: Scope, additions: Additions): ConnectorRequest | Promise<ConnectorRequest> {
+    const { bodyValue, to, own } = writing(() => ({
       bodyValue: this.#bodyValue(scope, additions.body),
-      url: this.#urlOf(scope, additions.query),
+      to: this.#urlOf(scope, additions.query),
       own: this.#fixedHeaders ?? readHeaders(this.#headers === null ? undefined : valueOf(this.#headers, scope)),
     }))
-    const encoding = encodeBody(bodyValue, this.#plan)
-    const { body, contentType } = encoding instanceof Promise ? await encoding : encoding
-    const type = contentType === null ? {} : { 'content-type': contentType }
-    const headers = { ...this.#base, ...type, ...own, ...additions.headers }
-    return { method: this.#method, url, headers, body, bodyValue }
+    const complete = ({ body, contentType }: EncodedBody): ConnectorRequest => {
+      const type = contentType === null ? null : { 'content-type': contentType }
+      const headers = { ...this.#base, ...type, ...own, ...additions.headers }
+      return { method: this.#method, url: to.url, target: to.target, headers, body, bodyValue }
+    }
+    const encoded = encodeBody(bodyValue, this.#plan)
+    return encoded instanceof Promise ? encoded.then(complete) : complete(encoded)
   }
 
   #bodyValue(scope: Scope, added: Additions['body']): unknown {
@@ -102,13 +131,14 @@ export class RequestWriter {
     return { ...(isRecord(value) ? value : {}), ...added }
   }
 
-  #urlOf(scope: Scope, added: Additions['query']): string {
+  #urlOf(scope: Scope, added: Additions['query']): Pick<ConnectorRequest, 'url' | 'target'> {
     const own = this.#query === null ? [] : pairsOf(valueOf(this.#query, scope))
-    const base = this.#fixedUrl ?? parseUrl(this.#url.map((piece) => pieceText(piece, scope)).join(''))
-    if (own.length === 0 && added.length === 0) return base.href
-    const url = new URL(base)
-    for (const [name, value] of [...own, ...added]) url.searchParams.append(name, value)
-    return url.href
+    const { url, target, parsed } =
+      this.#fixedUrl ?? readUrl(this.#url.map((piece) => pieceText(piece, scope)).join(''))
+    if (own.length === 0 && added.length === 0) return { url, target }
+    const asked = new URL(parsed)
+    for (const [name, value] of [...own, ...added]) asked.searchParams.append(name, value)
+    return { url: asked.href, target: targetOf(asked) }
   }
 }
 
@@ -120,13 +150,13 @@ function pieceText(piece: UrlPiece, scope: Scope): string {
   return typeof piece === 'string' ? piece : encodeURIComponent(asText(piece.leaf.evaluate(scope)).toWellFormed())
 }
 
-function parseUrl(text: string): URL {
-  const url = URL.parse(text)
-  if (url === null || !/^https?:$/.test(url.protocol))
+function readUrl(text: string): ReadUrl {
+  const parsed = URL.parse(text)
+  if (parsed === null || !/^https?:$/.test(parsed.protocol))
     throw new RequestError('invalid_url', 'the URL is not one of http: or https:')
-  if (url.username !== '' || url.password !== '')
+  if (parsed.username !== '' || parsed.password !== '')
     throw new RequestError('invalid_url', 'the URL holds a user name or a password')
-  return url
+  return { url: parsed.href, target: targetOf(parsed), parsed }
 }
 
 function readHeaders(value: unknown): Readonly<Record<string, string>> {

@@ -1,4 +1,4 @@
-import { readField } from './config.ts'
+import { type ConfigField, readField } from './config.ts'
 import { isForbiddenHeader, isHeaderName } from './headers.ts'
 import { hasTemplate } from './leaf.ts'
 import { type Finding, type PathPart, type Report, show } from './problems.ts'
@@ -31,6 +31,7 @@ function checkFields({ config }: ConnectorDocument, report: Report): void {
   for (const [name, field] of Object.entries(config)) {
     const { pattern, example, default: fallback } = field
     const at = ['config', name]
+    checkGrace(field, at, config, report)
     if (pattern !== undefined && !isLinear(pattern)) {
       const expected = 'a regular expression without repeated groups, look-around and back-references'
       report([...at, 'pattern'], show(pattern), expected)
@@ -46,6 +47,17 @@ function checkFields({ config }: ConnectorDocument, report: Report): void {
       const read = value === undefined ? null : readField(field, value)
       if (read !== null && 'expected' in read) report([...at, key], show(value), read.expected)
     }
+  }
+}
+
+function checkGrace(field: ConfigField, at: readonly string[], config: ConnectorDocument['config'], report: Report) {
+  const { graceHours, type, secret } = field
+  if (graceHours === undefined) return
+  const place = [...at, 'graceHours']
+  if (type !== 'strings' || !secret) report(place, `a ${type}`, 'a secret field of the type strings')
+  const hours = config[graceHours]
+  if (hours?.type !== 'integer' || hours.default === undefined || hours.secret) {
+    report(place, show(graceHours), 'the name of an integer field with a default')
   }
 }
 

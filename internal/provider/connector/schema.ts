@@ -19,6 +19,11 @@ const configField = z.strictObject({
     .boolean()
     .default(false)
     .describe('Sealed at rest, masked wherever it is shown, taken out of everything that is stored of an answer.'),
+  graceHours: variableName
+    .optional()
+    .describe(
+      'Of a list of signing secrets: the integer field that says for how many hours those still sign that a change leaves out.',
+    ),
   pattern: z
     .string()
     .max(200)

@@ -21,10 +21,11 @@ import { SimulatorServer } from '../../testkit/simulators/simulator-server.ts'
 import { teamsSimulator } from '../../testkit/simulators/teams.ts'
 import { webhookReceiver } from '../../testkit/simulators/webhook-receiver.ts'
 import type { Connector } from './compile.ts'
-import { checkConfig, secretsOf } from './config.ts'
+import { checkConfig } from './config.ts'
 import { parseConnector } from './document.ts'
 import { runFixtures } from './fixtures.ts'
 import type { ConnectorMessage } from './message.ts'
+import { secretsOf } from './secrets.ts'
 import { ConnectorSender } from './sender.ts'
 
 const folder = new URL('../../../connectors/', import.meta.url)

@@ -1,11 +1,12 @@
 import { importPKCS8, SignJWT } from 'jose'
 import type { TryClass } from '../../port/outlet.ts'
 import { statusKind } from '../classify.ts'
-import { headerOf } from '../response-body.ts'
+import { headerOf, textOf } from '../response-body.ts'
 import { parseRetryAfterMs } from '../retry-after.ts'
 import type { ConnectorAnswer } from './answer.ts'
 import { basicPair, type OAuth } from './auth.ts'
 import { type CallDeps, call, deadlineOf, failureOf, type NoAnswer, orAborted } from './call.ts'
+import { targetOf } from './request.ts'
 import { isRecord } from './values.ts'
 
 /** One request for a token, connecting included. */
@@ -83,7 +84,7 @@ export class TokenSource {
     const deadline = deadlineOf(clock, fetchTimeoutMs, this.#closed.signal)
     try {
       const askedAtMs = clock.monotonicMs()
-      const answer = await call(await this.#request(), this.#deps, deadline.signal)
+      const answer = await call(await this.#request(), this.#deps, { signal: deadline.signal, timeoutMs: null })
       const { value, lifeMs } = readToken(answer, clock.now())
       this.#token = { value, endsAtMs: askedAtMs + lifeMs - Math.min(marginMs, lifeMs / 10) }
       return this.#token
@@ -112,7 +113,7 @@ export class TokenSource {
         form.set('client_secret', oauth.clientSecret)
       }
     }
-    return { method: 'POST', url: oauth.tokenUrl, headers, body: form.toString() }
+    return { method: 'POST', target: targetOf(new URL(oauth.tokenUrl)), headers, body: form.toString() }
   }
 }
 
@@ -180,7 +181,7 @@ function noToken(failure: NoAnswer): TokenError {
 
 function parse(bytes: Uint8Array): unknown {
   try {
-    return JSON.parse(new TextDecoder().decode(bytes))
+    return JSON.parse(textOf(bytes))
   } catch {
     return null
   }

@@ -22,6 +22,12 @@ export function asText(value: unknown): string {
   return isEmpty(value) ? '' : (JSON.stringify(value) ?? '')
 }
 
+/** One value is a list of one; nothing is none. */
+export function asList(value: unknown): readonly unknown[] {
+  if (Array.isArray(value)) return value
+  return isEmpty(value) ? [] : [value]
+}
+
 /** Every text in a JSON value, whatever its depth. */
 export function textsIn(value: JsonValue | undefined): readonly string[] {
   if (typeof value === 'string') return [value]

@@ -115,6 +115,13 @@ export function clockOf(time: VirtualClock, hop: (ms: number, wake: () => void) 
       })
       return { signal: abort.signal, clear: () => void (isNeeded = false) }
     },
+    after(ms, act) {
+      let isNeeded = true
+      hop(ms, () => {
+        if (isNeeded) act()
+      })
+      return () => void (isNeeded = false)
+    },
     endOfTurn: (action) => hop(0, action),
   }
 }
