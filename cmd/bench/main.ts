@@ -75,8 +75,9 @@ async function measure(
   say(`${machine.processors}, ${machine.memoryGiB} GiB, Node ${machine.node}, ${machine.commit}; results in ${folder}`)
   const scenarios = known.filter(({ name }) => settings.scenarios.includes(name))
   const onMeasured = async (contender: Contender, turn: string) => {
-    if (contender.name === 'engine' && ground.countsStatements) {
-      await writeStatements(ground, path.join(folder, `${turn}.statements.md`))
+    const part = { engine: turn, connector: `${turn}-connector` }[contender.name]
+    if (part !== undefined && ground.countsStatements) {
+      await writeStatements(ground, path.join(folder, `${part}.statements.md`))
     }
   }
   const contenders = contendersFor(settings)
@@ -90,11 +91,12 @@ async function measure(
 }
 
 function contendersFor({ baseline, engineSettings, folder, peers, profile }: BenchSettings): readonly Contender[] {
-  const engine = { settings: engineSettings, program, kind: 'engine' } as const
+  const profileFolder = profile ? folder : null
+  const engine = { settings: engineSettings, program, kind: 'engine', profileFolder } as const
   const other = baseline === null ? null : path.resolve(baseline)
   return [
-    engineContender({ ...engine, name: 'engine', profileFolder: profile ? folder : null }),
-    ...(other === null ? [] : [engineContender({ ...engine, name: 'baseline', program: other })]),
+    engineContender({ ...engine, name: 'engine' }),
+    ...(other === null ? [] : [engineContender({ ...engine, name: 'baseline', program: other, profileFolder: null })]),
     ...(peers ? peerNames.map(peerContender) : []),
     ...Object.entries(variants).map(([name, form]) => engineContender({ ...engine, ...form, name, kind: 'variant' })),
   ]

@@ -27,6 +27,7 @@ export const variants = {
   'engine ×2': { replicas: 2 },
   'engine ×4': { replicas: 4 },
   embedded: { embedded: true },
+  connector: { connector: true },
 } as const
 
 export function isVariant(name: string): boolean {

@@ -1,3 +1,4 @@
+import path from 'node:path'
 import type postgres from 'postgres'
 import { findFreePort } from '../../../internal/embedded/postgres/free-port.ts'
 import { eventually } from '../../../internal/testkit/eventually.ts'
@@ -19,16 +20,19 @@ export interface EngineOptions {
   /** The compiled program. */
   readonly program: string
   readonly settings: Readonly<Record<string, string>>
-  /** Where CPU profiles go; null = none. */
+  /** Where CPU profiles go; null = none. Several processes write none: each would overwrite the last. */
   readonly profileFolder?: string | null
   /** Processes side by side on the same servers. Default 1. */
   readonly replicas?: number
   /** On built-in parts instead of the three services: one process only. */
   readonly embedded?: boolean
+  /** Sends over a connection of a JSON connector, in place of the plain webhook. */
+  readonly connector?: boolean
 }
 
 const schema = 'bench'
 const readyWithinMs = 60_000
+const connectorFolder = path.join(import.meta.dirname, '..', 'connector')
 
 /** The engine as it is delivered: compiled, all roles in each process. */
 export function engineContender(options: EngineOptions): Contender {
@@ -38,7 +42,8 @@ export function engineContender(options: EngineOptions): Contender {
     kind,
     async open({ ground, sink, concurrency, turn }: OpenOptions): Promise<Running> {
       const place = embedded ? embeddedPlace(ground, turn) : servicesPlace(ground)
-      const nodeOptions = ['--enable-source-maps', ...profiling(profileFolder, turn)]
+      const profile = kind === 'variant' ? `${turn}-${name}` : turn
+      const nodeOptions = ['--enable-source-maps', ...profiling(replicas === 1 ? profileFolder : null, profile)]
       const processes = await Promise.all(
         Array.from({ length: replicas }, async () => {
           const port = await findFreePort()
@@ -48,6 +53,7 @@ export function engineContender(options: EngineOptions): Contender {
             DB_SCHEMA: schema,
             WEBHOOK_SITE_URL: sink.url,
             WORKER_CONCURRENCY: String(Math.ceil(concurrency / replicas)),
+            ...(options.connector === true && overConnector(sink.url)),
             ...settings,
             API_PORT: String(port),
           }
@@ -76,8 +82,17 @@ export function engineContender(options: EngineOptions): Contender {
   }
 }
 
-function profiling(folder: string | null, turn: string): readonly string[] {
-  return folder === null ? [] : ['--cpu-prof', `--cpu-prof-dir=${folder}`, `--cpu-prof-name=${turn}.cpuprofile`]
+/** Target and host stay those of the plain webhook, so the guard of all requests lets it through. */
+function overConnector(sinkUrl: string): Readonly<Record<string, string>> {
+  return {
+    CONNECTORS_DIR: path.join(connectorFolder, 'documents'),
+    CONNECTIONS_FILE: path.join(connectorFolder, 'connections.yaml'),
+    BENCH_SINK_URL: sinkUrl,
+  }
+}
+
+function profiling(folder: string | null, name: string): readonly string[] {
+  return folder === null ? [] : ['--cpu-prof', `--cpu-prof-dir=${folder}`, `--cpu-prof-name=${name}.cpuprofile`]
 }
 
 function looks(sql: postgres.Sql): Required<Pick<Running, 'unfinished' | 'check'>> {

@@ -10,6 +10,7 @@ export const scenarioNames = [
   'idle',
   'replicas',
   'embedded',
+  'connector',
   'backlog',
   'history',
 ] as const

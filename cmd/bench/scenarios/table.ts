@@ -2,6 +2,7 @@ import { acceptBatch } from './accept-batch.ts'
 import { acceptSingle } from './accept-single.ts'
 import { backlog } from './backlog.ts'
 import { bare } from './bare.ts'
+import { connector } from './connector.ts'
 import { drain } from './drain.ts'
 import { embedded } from './embedded.ts'
 import { history } from './history.ts'
@@ -25,6 +26,7 @@ export const scenarios: readonly Scenario[] = [
   idle,
   replicas,
   embedded,
+  connector,
   backlog,
   history,
 ]
