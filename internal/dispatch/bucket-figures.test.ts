@@ -32,7 +32,7 @@ describe('figures of buckets', () => {
     outlet.buckets = [aRate()]
     const learnt = { name: 'x', remaining: 3, resetAfterMs: 500 }
     state.learn('paused', learnt)
-    state.cool('a', 7_000, null)
+    state.cool('a', 6_999.5, null)
     expect(await figures.findFigures(['a', 'paused', 'unheard'])).toEqual([
       { connection: 'a', bucket: outlet.buckets[0], inUse: 0, nextInMs: 7_000, learnt: null },
       { connection: 'a', bucket: null, inUse: null, nextInMs: 7_000, learnt: null },

@@ -18,7 +18,8 @@ export function makeBucketFigures({ outlets, buckets, state }: BucketFiguresDeps
     const uses = declared.length === 0 ? [] : await buckets.use(connection, declared)
     const { learnt } = standing
     // A wait of the whole connection: until its breaker lets a send through, and as long as the provider asked for.
-    const waitMs = Math.max(standing.coolingForMs, standing.openForMs)
+    // In whole milliseconds, as it is published: the clock of a single process counts fractions.
+    const waitMs = Math.ceil(Math.max(standing.coolingForMs, standing.openForMs))
     const own = declared.map((bucket, index): BucketFigures => {
       const { inUse = null, nextInMs = null } = uses[index] ?? {}
       return {

@@ -39,16 +39,23 @@ describe('which connection is used', () => {
     expect([a.sends.length, b.sends.length]).toEqual([0, 1])
   })
 
-  it('none of those that are gone: it waits without an attempt until one is there', async () => {
+  it('none of those that are gone: it waits without an attempt, soon looked for again, then ever less often', async () => {
     const world = new RouteWorld()
     const a = single(world)
     world.disabled.add('a')
     const process = world.process()
-    const id = await world.send(process)
-    await world.pass(59_000, process)
+    const startMs = world.clock.monotonicMs()
+    const id = await world.send(process, { maxRetries: 1 })
+    const looksAtSeconds: number[] = []
+    for (let look = 0; look < 7; look++) {
+      const dueAtMs = world.row(id).dueAtMs ?? Number.NaN
+      looksAtSeconds.push((dueAtMs - startMs) / 1_000)
+      await world.pass(dueAtMs - world.clock.monotonicMs(), process)
+    }
+    expect(looksAtSeconds).toEqual([2, 4, 8, 16, 32, 64, 124])
     expect(world.row(id)).toMatchObject({ status: 'QUEUED', attemptCount: 0, attempts: [] })
     world.disabled.delete('a')
-    await world.pass(2_000, process)
+    await world.pass(60_000, process)
     expect(world.attempts(id)).toEqual(['a ok'])
     expect(a.sends).toHaveLength(1)
   })

@@ -51,6 +51,8 @@ export interface Router {
 }
 
 const heldMs = { min: 250, max: configLookAgainMs } as const
+/** By then a process has heard of what another one was told: a new connection, or one that was resumed. */
+const heardOfMs = 2_000
 
 export function makeRouter(deps: RouterDeps, settings: RouterSettings): Router {
   const line = new PaceLine(deps.clock, settings.waitersMax)
@@ -68,11 +70,11 @@ export function makeRouter(deps: RouterDeps, settings: RouterSettings): Router {
       if (refreshed !== null) await refreshed
       const choice = choose(deps, trip)
       if (choice.kind === 'park') return parked
-      if (choice.kind === 'wait') return hold(trip, choice.ms ?? heldMs.max)
+      if (choice.kind === 'wait') return hold(trip, choice.ms ?? nobodyKnowsMs(message))
       const got = await boardFirst(trip, choice.order, queuedFor)
       if (got?.kind === 'taken') return { kind: 'go', sending: sendingOf(trip, got) }
       const othersInMs = choice.othersInMs ?? heldMs.max
-      if (got === null) return hold(trip, othersInMs)
+      if (got === null) return hold(trip, choice.othersInMs ?? nobodyKnowsMs(message))
       const place = placeOf(got, hereUntilMs)
       if (place.kind === 'later') return hold(trip, Math.min(place.ms, othersInMs))
       await line.wait(got.outlet.id, place.ms)
@@ -111,12 +113,19 @@ function wayOf(outlets: Outlets, message: Claimed): Way | null {
 type TripDeps = Pick<RouterDeps, 'outlets' | 'health' | 'clock' | 'recipientKey'>
 
 function tripMaker({ outlets, health, clock, recipientKey }: TripDeps, jobTimeoutMs: number) {
+  // A route stays the same object for many messages.
+  const connectionsOf = new WeakMap<Way, readonly ConnectionId[]>()
+  const connectionsIn = (way: Way) => {
+    const found = connectionsOf.get(way) ?? way.tiers.flatMap((tier) => tier.connections.map((one) => one.connection))
+    connectionsOf.set(way, found)
+    return found
+  }
   return (message: Claimed, way: Way): Trip => {
     const startedMs = clock.monotonicMs()
     const { dueForMs, recipient } = message
     const totalMs = dueForMs === null || way.totalTimeoutMs === null ? null : way.totalTimeoutMs - dueForMs
     const keyOf = (id: ConnectionId) => recipientKey(id, recipient)
-    const connections = way.tiers.flatMap((tier) => tier.connections.map(({ connection }) => connection))
+    const connections = connectionsIn(way)
     const standingOf = (id: ConnectionId): OutletStanding | null => {
       const outlet = outlets.outlet(id)
       if (outlet === null) return null
@@ -136,9 +145,19 @@ function tripMaker({ outlets, health, clock, recipientKey }: TripDeps, jobTimeou
   }
 }
 
-function choose({ random }: Pick<RouterDeps, 'random'>, { message, way, standingOf }: Trip): Choice {
+function choose({ random }: Pick<RouterDeps, 'random'>, { message, way, connections, standingOf }: Trip): Choice {
   const { tried, unknownOver } = message
+  const [only] = connections
+  if (connections.length === 1 && only !== undefined && unknownOver.length === 0) {
+    const ms = standingOf(only)?.usableInMs ?? null
+    return ms !== null && ms <= 0 ? { kind: 'try', order: connections, othersInMs: null } : { kind: 'wait', ms }
+  }
   return chooseOutlets({ tiers: way.tiers, tried, unknownOver, standingOf, random })
+}
+
+/** Until it is looked at again when no connection is there that could tell: soon at first, then ever less often. */
+function nobodyKnowsMs({ dueForMs }: Claimed): number {
+  return dueForMs === null ? heldMs.max : Math.max(dueForMs, heardOfMs)
 }
 
 function hold(trip: Trip, ms: number): Begun {
