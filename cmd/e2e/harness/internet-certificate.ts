@@ -1,0 +1,25 @@
+/**
+ * For every host that the simulators play, and for *.example.com; signed by itself, good until 2126. The key is public: it
+ * protects nothing.
+ */
+export const cert = `-----BEGIN CERTIFICATE-----
+MIICWzCCAgKgAwIBAgIUOjq0Me6x25cYT79MgmdpZXWtpd0wCgYIKoZIzj0EAwIw
+HjEcMBoGA1UEAwwTc2ltdWxhdGVkIHByb3ZpZGVyczAgFw0yNjExMjExNTAyMzNa
+GA8yMTI2MTAyODE1MDIzM1owHjEcMBoGA1UEAwwTc2ltdWxhdGVkIHByb3ZpZGVy
+czBZMBMGByqGSM49AgEGCCqGSM49AwEHA0IABCDLMSlgEZuXiCV89vnYkDT/+cYO
+5Tm/+vK1goBFUuqdAmournibu/otcC/PIpXv6gqHY1W0fCkArBt3YtFbWLCjggEa
+MIIBFjAdBgNVHQ4EFgQU+0gJTTNZ68vE7EHV+rH88GkgDEkwDwYDVR0TAQH/BAUw
+AwEB/zCB4wYDVR0RBIHbMIHYgg0qLmV4YW1wbGUuY29tgg5hcGkudHdpbGlvLmNv
+bYIQYXBpLnNlbmRncmlkLmNvbYISZmNtLmdvb2dsZWFwaXMuY29tghVvYXV0aDIu
+Z29vZ2xlYXBpcy5jb22CD2hvb2tzLnNsYWNrLmNvbYILZGlzY29yZC5jb22CEGFw
+aS50ZWxlZ3JhbS5vcmeCFGV2ZW50cy5wYWdlcmR1dHkuY29tgiJwcm9kLTAwLndl
+c3RldXJvcGUubG9naWMuYXp1cmUuY29tghBhcGkucHVzaG92ZXIubmV0MAoGCCqG
+SM49BAMCA0cAMEQCIG40Z1+u1qWgXgUPDI9HhM6fqKdbmObFRHDhxdVVodTbAiAt
+RhSbPVu+hcTN3kjCMGfnWn5Q/zrWm8S6PN50Ljejrw==
+-----END CERTIFICATE-----`
+
+export const key = `-----BEGIN PRIVATE KEY-----
+MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQg6OmH0eVZPwNjicgs
+y82qa3e4XuH7mmizq7vLPN1mmYihRANCAAQgyzEpYBGbl4glfPb52JA0//nGDuU5
+v/rytYKARVLqnQJqLq54m7v6LXAvzyKV7+oKh2NVtHwpAKwbd2LRW1iw
+-----END PRIVATE KEY-----`
