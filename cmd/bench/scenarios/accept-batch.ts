@@ -13,6 +13,6 @@ export const acceptBatch: Contest = {
       concurrency: 64,
       connections: 4,
       batches: sized(bench, contender, 50),
-      warmBatches: warming(bench, 10),
+      warmBatches: warming(bench, 30),
     }),
 }

@@ -15,7 +15,7 @@ export const acceptSingle: Contest = {
     withRunning(bench, contender, concurrency, async (running) => {
       const { load } = bench
       const loop = { urls: running.urls, connections, items: 1, requests: null }
-      const warm = await load.closed({ ...loop, withinMs: warming(bench, 3_000) })
+      const warm = await load.closed({ ...loop, withinMs: warming(bench, 10_000) })
       await untilDrained(bench, running, warm.accepted)
       const usage = watchUsage(bench, running)
       const { accepted, startedMs, endedMs, p99Ms } = await load.closed({

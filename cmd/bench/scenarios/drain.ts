@@ -13,6 +13,6 @@ export const drain: Contest = {
       concurrency: 256,
       connections: 4,
       batches: sized(bench, contender, 100),
-      warmBatches: warming(bench, 10),
+      warmBatches: warming(bench, 30),
     }),
 }

@@ -3,6 +3,7 @@ import { migrate } from '../../../internal/postgres/migrator.ts'
 import { PostgresNotificationStore } from '../../../internal/postgres/notification-store.ts'
 import { PostgresPool } from '../../../internal/postgres/pool.ts'
 import { silentPoolDeps } from '../../../internal/testkit/database.ts'
+import { hotStatements, prepareHot, walksIn } from '../../../internal/testkit/plans.ts'
 import { silentLogger } from '../../../internal/testkit/telemetry.ts'
 
 const settings = { notificationTtlMs: 86_400_000, idempotencyTtlSeconds: 86_400 }
@@ -42,7 +43,17 @@ export class BenchStore {
   /** @param name of the condition that it is in, for the report. @param schema one that is not there yet. */
   static async open(name: string, url: string, schema: string): Promise<BenchStore> {
     await migrate({ url, schema, table: 'schema_migrations', logger: silentLogger })
-    return new BenchStore(name, url, schema)
+    const opened = new BenchStore(name, url, schema)
+    await prepareHot(opened.#work, hotStatements.kept)
+    await prepareHot(opened.#rest, hotStatements.fresh)
+    return opened
+  }
+
+  /** @throws Error when a hot statement, prepared while the tables were empty, would walk a table or an index now. */
+  async checkPlans(): Promise<void> {
+    const kept = await walksIn(this.#work, hotStatements.kept)
+    const fresh = await walksIn(this.#rest, hotStatements.fresh)
+    if (kept.length + fresh.length > 0) throw new Error(`${this.name}: ${[...kept, ...fresh].join('; ')}`)
   }
 
   async vacuum(): Promise<void> {

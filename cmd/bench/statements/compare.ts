@@ -62,6 +62,7 @@ export async function compareStatements(
       for (let count = scaled(bench, roundsFull, 3); count > 0; count--) await timeRound(bench, kept, whole)
       await countPages(store, kept, whole)
       await vacuumed(store, kept)
+      await store.checkPlans()
     }
   }
   const entries = subjects.map(async ({ store, samples }, index): Promise<[string, Figures]> => {
