@@ -27,7 +27,7 @@ import { connectionView, connectorViews, routeView } from './views.ts'
 export interface AdminDeps extends Omit<FilledInDeps, 'catalog'> {
   readonly registry: OutletRegistry
   readonly store: ConnectionStore
-  readonly clock: Pick<Clock, 'monotonicMs' | 'timeout'>
+  readonly clock: Pick<Clock, 'monotonicMs' | 'now' | 'timeout'>
 }
 
 /** Writes that somebody else was faster than are decided anew this often. */
@@ -112,9 +112,12 @@ export class OutletAdmin implements ConnectionAdmin {
   }
 
   async pause(id: ConnectionId, pause: Pick<ConnectionPause, 'code' | 'reason'>): Promise<ConnectionView> {
-    entryOf(await this.#registry.refresh(), id)
-    await this.#registry.pause(id, pause)
-    return this.#viewOf(this.#registry.state, id)
+    const state = await this.#write(async ({ connections, stored }) => {
+      const { connection } = entryOf({ connections }, id)
+      const { revision } = stored
+      return connection.pause === null ? this.#deps.store.pause(revision, id, pause) : { kind: 'saved', revision }
+    })
+    return this.#viewOf(state, id)
   }
 
   async resume(id: ConnectionId): Promise<ConnectionView> {
@@ -181,7 +184,7 @@ export class OutletAdmin implements ConnectionAdmin {
   }
 }
 
-function entryOf({ connections }: ConnectionState, id: ConnectionId): ConnectionEntry {
+function entryOf({ connections }: Pick<ConnectionState, 'connections'>, id: ConnectionId): ConnectionEntry {
   const entry = connections.get(id)
   if (entry === undefined) throw new NotFoundError(`there is no connection ${JSON.stringify(id)}`)
   return entry

@@ -144,7 +144,8 @@ describe('docs/CONNECTIONS.md', () => {
     const page = await readFile(new URL('../../../docs/CONNECTIONS.md', import.meta.url), 'utf8')
     const [, text = ''] = /^```yaml\n([\s\S]*?)^```$/m.exec(page) ?? []
     const sid = `AC${'0'.repeat(32)}`
-    const variables = { TWILIO_SID: sid, TWILIO_TOKEN: 't', EU_SID: sid, EU_TOKEN: 't', GATEWAY_SECRET: 'whsec_x' }
+    const GATEWAY_SECRET = `whsec_${Buffer.alloc(32, 1).toString('base64')}`
+    const variables = { TWILIO_SID: sid, TWILIO_TOKEN: 't', EU_SID: sid, EU_TOKEN: 't', GATEWAY_SECRET }
     const { registry } = await world({ shippedDir })
     await registry.start()
     const parsed = parseConnections(text, 'f.yaml', registry.catalog, variables)

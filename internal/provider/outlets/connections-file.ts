@@ -20,6 +20,7 @@ import type { Catalog } from './catalog.ts'
 import { type Environment, withEnvironment } from './environment-values.ts'
 import type { OutletKind } from './kind.ts'
 import { routeProblems } from './route-check.ts'
+import { trialProblem } from './trial.ts'
 
 const connectionId = z.string().regex(connectionIdPattern, 'an id of lower case letters, digits and dashes, at most 63')
 
@@ -133,6 +134,12 @@ function readConnections(
     const checked = kind.check(filled)
     if (!checked.ok) {
       for (const problem of checked.problems) findings.push(findingOf(problem, config, [...at, 'config']))
+      continue
+    }
+    const problem = trialProblem(id, kind, checked.config)
+    if (problem !== null) {
+      const path = [...at, 'config', ...(problem.field === null ? [] : [problem.field])]
+      findings.push({ path, found: `what the connector cannot use (${problem.message})`, expected: 'what it can use' })
       continue
     }
     const isSecret = (name: string) => kind.fields[name]?.secret === true

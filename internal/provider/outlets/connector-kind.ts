@@ -62,8 +62,8 @@ class ConnectorOutlet implements OpenOutlet {
     return fitting.ok ? (fitting.segments ?? 1) : 1 // what does not fit is refused by the send, and costs nothing
   }
 
-  async send(message: Claimed, signal: AbortSignal): Promise<TryResult> {
-    return toTryResult(await this.#sender.send(messageOf(message), signal))
+  send(message: Claimed, signal: AbortSignal): Promise<TryResult> {
+    return this.#sender.send(messageOf(message), signal).then(toTryResult)
   }
 
   async probe(signal: AbortSignal): Promise<TryResult | null> {
@@ -110,6 +110,7 @@ function messageOf(message: Claimed): ConnectorMessage {
   }
 }
 
-function toTryResult({ rule, ...result }: ConnectorResult): TryResult {
+function toTryResult(result: ConnectorResult): TryResult {
+  const { rule } = result
   return { ...result, rule: rule === null ? null : (rule.name ?? `errors[${rule.index}]`) }
 }

@@ -1,20 +1,25 @@
 import type { ConnectionId } from '../../domain/connection.ts'
-import { type FieldError, InvalidRequestError, messageOf } from '../../domain/errors.ts'
+import { type FieldError, InvalidRequestError } from '../../domain/errors.ts'
 import type { JsonObject } from '../../domain/notification.ts'
+import type { Clock } from '../../port/clock.ts'
 import type { ConnectionInput } from '../../port/connection-admin.ts'
 import type { ConnectionRow, StoredConnection } from '../../port/connection-store.ts'
 import type { ConfigField, ConnectorConfig } from '../connector/config.ts'
 import { formatPath, nearest } from '../connector/problems.ts'
+import { asList, asText } from '../connector/values.ts'
 import type { Sealer } from '../sealing/sealer.ts'
+import { withReplaced } from '../signing/signing-secret.ts'
 import type { Catalog } from './catalog.ts'
 import type { OutletKind } from './kind.ts'
 import { openSecrets } from './state.ts'
+import { trialProblem } from './trial.ts'
 
 export interface FilledInDeps {
   readonly catalog: Pick<Catalog, 'entries' | 'lookUp'>
   readonly sealer: Sealer | null
   /** What speaks against calling a URL, completing "url: …"; null when nothing does. */
   readonly checkUrl: (url: string) => string | null
+  readonly clock: Pick<Clock, 'now'>
 }
 
 /** What an operator filled in, checked and with its secrets sealed. */
@@ -39,10 +44,19 @@ export function fillIn(
   const isSecret = (name: string) => kind.fields[name]?.secret === true
   const plain = Object.fromEntries(Object.entries(input.config).filter(([name]) => !isSecret(name)))
   const secrets = secretsOf(id, kind, input.config, plain, before, deps.sealer)
-  const config = check(kind, { ...plain, ...secrets.values }, deps.checkUrl, secrets.dropped)
-  open(id, kind, config)
+  const given = check(kind, { ...plain, ...secrets.values }, deps.checkUrl, secrets.dropped)
+  const signing = signingSecretsOf(id, kind, given, plain, before, deps)
+  const config = { ...given, ...signing }
+  const problem = trialProblem(id, kind, config)
+  if (problem !== null) {
+    const message = `the connector cannot use it: ${problem.message}`
+    throw refusal([fieldError(pathOf(problem.field ?? ''), 'invalid_config', message)])
+  }
   const sealed = Object.fromEntries(
-    Object.entries(secrets.values).map(([field, value]) => [field, sealOf(id, field, value, before, deps.sealer)]),
+    Object.entries({ ...secrets.values, ...signing }).map(([field, value]) => [
+      field,
+      sealOf(id, field, value, before, deps.sealer),
+    ]),
   )
   const { name: connector, channel } = kind
   return { row: { id, connector, channel, config: plain, secrets: sealed, enabled: input.enabled }, kind, config }
@@ -97,6 +111,30 @@ function secretsOf(
   return { values: { ...opened.secrets, ...values }, dropped: new Set() }
 }
 
+/** Beside those that are given, for a while, those that they replace; not where the connection leads elsewhere. */
+function signingSecretsOf(
+  id: ConnectionId,
+  kind: OutletKind,
+  given: ConnectorConfig,
+  plain: JsonObject,
+  before: StoredConnection | null,
+  { sealer, clock }: Pick<FilledInDeps, 'sealer' | 'clock'>,
+): ConnectorConfig {
+  if (before === null || !leadsToTheSame(kind, plain, before)) return {}
+  const lists = Object.entries(kind.fields).flatMap(([name, { graceHours }]) => {
+    const [secrets, hours] = [given[name], given[graceHours ?? '']]
+    const opened = openSecrets({ id, secrets: pick(before.secrets, [name]) }, sealer)
+    // One that cannot be read any more signs nothing any more.
+    if (secrets === undefined || typeof hours !== 'number' || 'problem' in opened) return []
+    const texts = [secrets, opened.secrets[name]].map((value) => asList(value).map(asText))
+    const [now = [], earlier = []] = texts
+    return [[name, withReplaced(now, earlier, clock.now().getTime(), hours * hourMs)] as const]
+  })
+  return Object.fromEntries(lists)
+}
+
+const hourMs = 3_600_000
+
 const noKey =
   'expected ENCRYPTION_KEY to be set where the engine runs, since secrets are only kept sealed, found that it is not'
 
@@ -150,16 +188,6 @@ function check(
 }
 
 const leadsElsewhere = ' (again: the connection now leads elsewhere)'
-
-/** Fields may be right one by one and give no request together. */
-function open(id: ConnectionId, kind: OutletKind, config: ConnectorConfig): void {
-  try {
-    const outlet = kind.open(id, config)
-    void Promise.resolve(outlet.close()).catch(() => undefined)
-  } catch (error) {
-    throw refusal([fieldError('config', 'invalid_config', `the connector cannot use it: ${messageOf(error)}`)])
-  }
-}
 
 /** What was kept keeps its sealed text too, unless the key has changed since. */
 function sealOf(

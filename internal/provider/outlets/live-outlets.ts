@@ -96,6 +96,11 @@ export class LiveOutlets {
     return this.#live.get(id) ?? null
   }
 
+  /** Whether it is the connection as it now stands: not replaced, and not one that only goes on as it was before. */
+  isCurrent(outlet: Outlet): boolean {
+    return this.get(outlet.id) === outlet && this.problemOf(outlet.id) === null
+  }
+
   /** Why a connection cannot be opened as it stands; it may send all the same, as it was before. */
   problemOf(id: ConnectionId): string | null {
     return this.#problems.get(id) ?? null

@@ -2,13 +2,13 @@ import { readdir } from 'node:fs/promises'
 import { describe, expect, it } from 'vitest'
 import { DependencyUnavailableError } from '../../domain/errors.ts'
 import type { ConnectionRow, RouteRow } from '../../port/connection-store.ts'
-import { unansweredTry } from '../../port/outlet.ts'
+import { type Outlet, unansweredTry } from '../../port/outlet.ts'
 import { settle } from '../../testkit/manual-clock.ts'
 import { MemoryConnectionStore } from '../../testkit/memory-connection-store.ts'
 import { Sealer } from '../sealing/sealer.ts'
 import type { OpenOutlet, OutletKind } from './kind.ts'
 import { aMessage, connectorText, filledIn, folder, keys, shippedDir, target, world } from './outlets.suite.ts'
-import { pollMs } from './registry.ts'
+import { type OutletRegistry, pollMs } from './registry.ts'
 
 const route: RouteRow = {
   channel: 'SMS',
@@ -64,6 +64,17 @@ const accepted = {
   statusCode: 200,
 } as const
 
+const unreadable = {
+  ok: false,
+  problems: [{ field: 'token', found: 'nothing', expected: 'a text', didYouMean: null }],
+} as const
+
+function outletOf({ registry }: { readonly registry: Pick<OutletRegistry, 'outlet'> }): Outlet {
+  const outlet = registry.outlet('main')
+  if (outlet === null) throw new Error('there is no outlet')
+  return outlet
+}
+
 async function save(store: MemoryConnectionStore, change: Partial<ConnectionRow> = {}): Promise<void> {
   const row = { id: 'main', connector: 'slow@1', channel: 'SMS', config: {}, secrets: {}, enabled: true } as const
   await store.saveConnection(await store.revision(), { ...row, ...change })
@@ -101,7 +112,7 @@ describe('the registry', () => {
     expect(store.reads).toBe(reads)
     await save(store)
     await tick(() => registry.outlet('main') !== null)
-    await store.pause('main', { code: 'config', reason: 'wrong token' })
+    await store.pause(await store.revision(), 'main', { code: 'config', reason: 'wrong token' })
     await tick(() => registry.outlet('main') === null)
     await store.resume('main')
     await tick(() => registry.outlet('main') !== null)
@@ -168,11 +179,74 @@ describe('the registry', () => {
     await Promise.all([first.registry.refresh(), second.registry.refresh()])
     const before = await first.store.revision()
     const pause = { code: 'config', reason: 'the provider refused the token' }
-    await Promise.all(Array.from({ length: 5 }, () => first.registry.pause('main', pause)))
-    await first.registry.pause('unknown', pause)
+    const outlet = outletOf(first)
+    const paused = await Promise.all(Array.from({ length: 5 }, () => first.registry.pause(outlet, pause)))
+    expect([...new Set(paused), await first.registry.pause(outlet, pause)]).toEqual([true, false])
     expect([await first.store.revision(), first.registry.outlet('main')]).toEqual([before + 1, null])
     await second.tick(() => second.registry.outlet('main') === null)
     expect(first.logger.of('warn')).toMatchObject([{ fields: { connection: 'main', ...pause } }])
+  })
+
+  it.each<[string, (store: MemoryConnectionStore) => Promise<unknown>]>([
+    ['changed', (store) => save(store, { config: { token: 'new' } })],
+    ['paused', async (store) => store.pause(await store.revision(), 'main', { code: 'operator', reason: 'later' })],
+    ['removed', async (store) => store.removeConnection(await store.revision(), 'main')],
+    ['disabled', (store) => save(store, { enabled: false })],
+  ])('does not pause a connection for what was found before another process had it %s', async (_, change) => {
+    const { kind } = slowKind()
+    const { registry, store, logger } = await world({ builtIn: [kind] })
+    await registry.start()
+    await save(store)
+    await registry.refresh()
+    const outlet = outletOf({ registry })
+    await change(store)
+    const { pauses: before } = await store.read()
+    expect(await registry.pause(outlet, { code: 'config', reason: 'refused under the old token' })).toBe(false)
+    expect((await store.read()).pauses).toEqual(before)
+    expect(logger.of('warn')).toEqual([])
+  })
+
+  it('does not pause what an operator has resumed since', async () => {
+    const { kind } = slowKind()
+    const { registry, store } = await world({ builtIn: [kind] })
+    await registry.start()
+    await save(store)
+    await registry.refresh()
+    const before = outletOf({ registry })
+    const pause = { code: 'config', reason: 'refused' }
+    await registry.pause(before, pause)
+    await store.resume('main')
+    expect(await registry.pause(before, pause)).toBe(false)
+    await registry.refresh()
+    expect(await registry.pause(before, pause)).toBe(false)
+    expect(await registry.pause(outletOf({ registry }), pause)).toBe(true)
+  })
+
+  it('pauses in spite of a write of something else at the same moment', async () => {
+    const { kind } = slowKind()
+    const { registry, store } = await world({ builtIn: [kind] })
+    await registry.start()
+    await save(store)
+    await registry.refresh()
+    const outlet = outletOf({ registry })
+    await save(store, { id: 'other' })
+    expect(await registry.pause(outlet, { code: 'config', reason: 'refused' })).toBe(true)
+    expect((await store.read()).pauses.has('main')).toBe(true)
+  })
+
+  it('does not pause what cannot be opened here as it now stands, and goes on as it was', async () => {
+    const { kind } = slowKind()
+    let isOdd = false
+    const odd: OutletKind = { ...kind, check: (config) => (isOdd ? unreadable : kind.check(config)) }
+    const { registry, store } = await world({ builtIn: [odd] })
+    await registry.start()
+    await save(store)
+    await registry.refresh()
+    const outlet = outletOf({ registry })
+    isOdd = true
+    await save(store, { config: { token: 'new' } })
+    expect(await registry.pause(outlet, { code: 'config', reason: 'refused under the old token' })).toBe(false)
+    expect([registry.outlet('main'), (await store.read()).pauses.size]).toEqual([outlet, 0])
   })
 
   it('waits for PostgreSQL at the start, and goes on without it later', async () => {
@@ -214,6 +288,57 @@ describe('sealed secrets', () => {
       state: 'ready',
       problem: expect.stringContaining('sealed under another key'),
     })
+  })
+
+  it('lose nothing when the key is replaced while connections are used and written', async () => {
+    const { url, seen } = await target(200)
+    const old = await world()
+    const { store } = old
+    await old.registry.start()
+    await old.admin.create('main', filledIn({ url, token: 'tok_0' }))
+    const both = await world({ store, sealer: new Sealer(keys[1], keys[0]) })
+    await both.registry.start()
+    const sendOver = async ({ registry }: typeof old, token: string) => {
+      await registry.refresh()
+      await registry.outlet('main')?.send(aMessage(), signal)
+      expect(seen.at(-1)?.authorization).toBe(`Bearer ${token}`)
+    }
+    // The first processes are still there, and operators reach these as well as the new ones.
+    for (let round = 1; round <= 6; round++) {
+      const [writer, other] = round % 2 === 0 ? [old, both] : [both, old]
+      await writer.admin.replace('main', filledIn({ url, token: `tok_${round}` }), null)
+      await writer.admin.create(`more-${round}`, filledIn({ token: `tok_more-${round}` }))
+      await sendOver(writer, `tok_${round}`)
+      await other.registry.refresh()
+    }
+    await old.registry.stop()
+    const sealer = new Sealer(keys[1])
+    const isAnew = async () =>
+      (await store.read()).connections.every(({ secrets }) => sealer.isCurrent(secrets['token'] ?? ''))
+    let done = false
+    await both.tick(() => {
+      void isAnew().then((is) => (done = is))
+      return done
+    })
+    const last = await world({ store, sealer })
+    await last.registry.start()
+    await sendOver(last, 'tok_6')
+    const views = await last.admin.connections()
+    expect(views.map(({ id, state, problem }) => [id, state, problem])).toEqual(
+      ['main', ...[1, 2, 3, 4, 5, 6].map((round) => `more-${round}`)].map((id) => [id, 'ready', null]),
+    )
+  })
+
+  it('are refused by a process with the old key alone that would have to read what is under the new one', async () => {
+    const old = await world()
+    const { store } = old
+    await old.registry.start()
+    await old.admin.create('main', filledIn())
+    const both = await world({ store, sealer: new Sealer(keys[1], keys[0]) })
+    await both.registry.start()
+    const { token: _, ...config } = filledIn({ note: 'changed' }).config
+    const replacing = old.admin.replace('main', { connector: 'example@1', config, enabled: true }, null)
+    await expect(replacing).rejects.toThrow('config.token: expected it again')
   })
 
   it.each([

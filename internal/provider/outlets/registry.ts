@@ -1,5 +1,5 @@
 import type { ConnectionId, ConnectionPause, Route } from '../../domain/connection.ts'
-import { DependencyUnavailableError, messageOf } from '../../domain/errors.ts'
+import { DependencyUnavailableError, messageOf, OverloadedError } from '../../domain/errors.ts'
 import type { Component } from '../../lifecycle/component.ts'
 import { makePoller } from '../../lifecycle/poller.ts'
 import type { Clock } from '../../port/clock.ts'
@@ -31,6 +31,8 @@ export interface RegistryDeps extends Pick<CatalogDeps, 'builtIn' | 'kindOf'> {
   readonly logger: Logger
 }
 
+/** Writes that somebody else was faster than are decided anew this often. */
+const pauseTriesMax = 10
 /** How often files and the database are asked whether anything changed. */
 export const pollMs = 2_000
 
@@ -49,8 +51,10 @@ export class OutletRegistry implements Outlets, ConnectionPauser, Component {
   #state: ConnectionState = emptyState
   /** What the state was put together of, to see whether it must be put together anew. */
   #built: { readonly entries: Catalog['entries']; readonly content: FileSource['content'] | null } | null = null
+  /** What has been looked through for secrets under the previous key. */
+  #resealed: ConnectionState['stored'] | null = null
   #refreshing: Promise<void> = Promise.resolve()
-  readonly #pausing = new Map<ConnectionId, Promise<void>>()
+  readonly #pausing = new Map<Outlet, Promise<boolean>>()
 
   constructor({ connectionsFile, ...folders }: RegistrySettings, deps: RegistryDeps) {
     const { clock, logger, environment } = deps
@@ -80,12 +84,11 @@ export class OutletRegistry implements Outlets, ConnectionPauser, Component {
     return this.live.get(id)
   }
 
-  async pause(id: ConnectionId, pause: Pick<ConnectionPause, 'code' | 'reason'>): Promise<void> {
-    const found = this.#state.connections.get(id)
-    if (found === undefined || found.connection.pause !== null) return
-    const pausing = this.#pausing.get(id) ?? this.#pauseNow(id, pause).finally(() => this.#pausing.delete(id))
-    this.#pausing.set(id, pausing)
-    await pausing
+  async pause(outlet: Outlet, pause: Pick<ConnectionPause, 'code' | 'reason'>): Promise<boolean> {
+    const pausing =
+      this.#pausing.get(outlet) ?? this.#pauseNow(outlet, pause).finally(() => this.#pausing.delete(outlet))
+    this.#pausing.set(outlet, pausing)
+    return pausing
   }
 
   /**
@@ -97,9 +100,7 @@ export class OutletRegistry implements Outlets, ConnectionPauser, Component {
     await this.catalog.open()
     await this.#file?.open()
     await this.#untilRead()
-    await resealAll(this.#deps, () => this.refresh()).catch((error: unknown) => {
-      this.#deps.logger.warn('secrets were not sealed anew; the next start tries again', { error: messageOf(error) })
-    })
+    await this.#reseal()
     await this.#poller.start()
   }
 
@@ -128,6 +129,18 @@ export class OutletRegistry implements Outlets, ConnectionPauser, Component {
     this.#rebuildIfNeeded(this.#state.stored) // what files say does not wait for PostgreSQL
     await this.live.closeRetired()
     await this.refresh()
+    await this.#reseal()
+  }
+
+  /** Not only at the start: while the key is replaced, processes that have the old one alone go on sealing under it. */
+  async #reseal(): Promise<void> {
+    if (this.#resealed === this.#state.stored) return
+    try {
+      await resealAll(this.#deps, () => this.refresh())
+      this.#resealed = this.#state.stored
+    } catch (error) {
+      this.#deps.logger.warn('secrets were not sealed anew; the next look tries again', { error: messageOf(error) })
+    }
   }
 
   async #readStore(): Promise<void> {
@@ -162,10 +175,18 @@ export class OutletRegistry implements Outlets, ConnectionPauser, Component {
     }
   }
 
-  async #pauseNow(id: ConnectionId, pause: Pick<ConnectionPause, 'code' | 'reason'>): Promise<void> {
-    await this.#deps.store.pause(id, pause)
-    this.#deps.logger.warn('a connection is paused until somebody resumes it', { connection: id, ...pause })
-    await this.refresh()
+  /** Each change makes another outlet, so only one that is live as of the revision that the write names is paused. */
+  async #pauseNow(outlet: Outlet, pause: Pick<ConnectionPause, 'code' | 'reason'>): Promise<boolean> {
+    const { id } = outlet
+    for (let tries = 1; tries <= pauseTriesMax; tries++) {
+      if (!this.live.isCurrent(outlet)) return false
+      const saved = await this.#deps.store.pause(this.#state.stored.revision, id, pause)
+      await this.refresh()
+      if (saved.kind === 'stale') continue
+      this.#deps.logger.warn('a connection is paused until somebody resumes it', { connection: id, ...pause })
+      return true
+    }
+    throw new OverloadedError('connections are being changed too often at this moment')
   }
 }
 
