@@ -9,6 +9,7 @@ import { aMessage, target } from '../../internal/provider/outlets/outlets.suite.
 import { openTestDatabase, type TestDatabase } from '../../internal/testkit/database.ts'
 import { eventually } from '../../internal/testkit/eventually.ts'
 import { silentLogger } from '../../internal/testkit/telemetry.ts'
+import { openFailpoints } from './failpoints.ts'
 import { openOutlets } from './outlets.ts'
 
 const key = randomBytes(32)
@@ -27,6 +28,7 @@ async function process(database: TestDatabase, url: string) {
       clock: systemClock,
       logger: silentLogger,
       version: '1.2.3',
+      breaking: openFailpoints({ failpoints: null }, silentLogger, systemClock),
     },
   )
   await registry.start()
@@ -72,7 +74,9 @@ describe('two processes over one database', () => {
     expect(rows.map(({ row }) => row).join()).toContain('s1.')
     expect(rows.map(({ row }) => row).join()).not.toContain(secret.slice(6, 40))
 
-    await second.registry.pause('hook', { code: 'config', reason: 'the endpoint is gone' })
+    const outlet = second.registry.outlet('hook')
+    if (outlet === null) throw new Error('the second process has no outlet')
+    await second.registry.pause(outlet, { code: 'config', reason: 'the endpoint is gone' })
     await eventually(() => first.registry.outlet('hook') === null)
     const probed = probeSchema.parse(await (await first.call('POST', '/v1/connections/hook/probe')).json())
     expect(probed.outcome).toBe('unsupported')

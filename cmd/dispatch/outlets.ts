@@ -12,6 +12,7 @@ import { smtpKind } from '../../internal/provider/outlets/smtp-kind.ts'
 import { Sealer } from '../../internal/provider/sealing/sealer.ts'
 import type { SmtpDeps } from '../../internal/provider/smtp/outlet.ts'
 import type { Environment } from './environment.ts'
+import type { Breaking } from './failpoints.ts'
 
 export interface OutletsInput {
   /** The one beside the serving pool: it is asked every few seconds. */
@@ -23,6 +24,7 @@ export interface OutletsInput {
   readonly clock: Clock
   readonly logger: Logger
   readonly version: string
+  readonly breaking: Pick<Breaking, 'outletKind'>
 }
 
 export interface OpenOutlets {
@@ -36,7 +38,7 @@ const shippedDir = join(import.meta.dirname, '../../connectors')
 
 /** Connections, routes and what operators do with them, over the database and the operator's files. */
 export function openOutlets(config: ConnectionsConfig, input: OutletsInput): OpenOutlets {
-  const { pool, egress, environment, clock, logger, version } = input
+  const { pool, egress, environment, clock, logger, version, breaking } = input
   const { encryptionKey, encryptionKeyPrevious, connectorsDir: ownDir, connectionsFile } = config
   const store = new PostgresConnectionStore(pool)
   const sealer = encryptionKey === null ? null : new Sealer(encryptionKey, encryptionKeyPrevious)
@@ -49,8 +51,11 @@ export function openOutlets(config: ConnectionsConfig, input: OutletsInput): Ope
       environment,
       clock,
       logger,
-      builtIn: [smtpKind({ clock, logger, egress })],
-      kindOf: (connector) => kindOfConnector(connector, { dispatcher, clock, version }),
+      builtIn: [breaking.outletKind(smtpKind({ clock, logger, egress }))],
+      kindOf(connector) {
+        const kind = kindOfConnector(connector, { dispatcher, clock, version })
+        return kind === null ? null : breaking.outletKind(kind)
+      },
     },
   )
   const admin = new OutletAdmin({ registry, store, sealer, clock, checkUrl: (url) => egress.check(url) })

@@ -61,7 +61,7 @@ export function makeConclude(deps: ConcludeDeps, retry: RetryPolicy) {
     const alone = decideOutcome(message, result, retry, deps.random)
     const waitMs = connectionWaitMs(tried, alone)
     if (waitMs > 0) deps.health.cool(id, waitMs, tried.scope === 'recipient' ? trip.recipientKey(id) : null)
-    if (tried.class === 'config') pause(deps, id, result)
+    if (tried.class === 'config') pause(deps, outlet, result)
     const decision = isMovable(message, result) && trip.hasOther(id) ? elsewhere(deps, retry, message, result) : alone
     const via = { connection: id, connector: outlet.connector, rule: tried.rule }
     return { result, decision: inTime(decision, trip.leftMs()), via }
@@ -106,13 +106,13 @@ function learn({ health }: ConcludeDeps, id: ConnectionId, { throttle }: TryResu
   if (remaining !== null && remaining <= 0 && resetAfterMs !== null) health.cool(id, resetAfterMs, null)
 }
 
-function pause({ pauser, logger }: ConcludeDeps, id: ConnectionId, result: SendResult): void {
+function pause({ pauser, logger }: ConcludeDeps, outlet: Outlet, result: SendResult): void {
+  const { id: connection } = outlet
   const reason = result.kind === 'accepted' ? '' : `${result.code}: ${result.message}`
-  pauser.pause(id, { code: 'config', reason }).then(
-    () => logger.error('connection is wrong and was paused', { connection: id, reason }),
+  pauser.pause(outlet, { code: 'config', reason }).then(
+    (isPaused) => isPaused && logger.error('connection is wrong and was paused', { connection, reason }),
     // The next message meets the same answer, and pauses it then.
-    (error: unknown) =>
-      logger.warn('wrong connection could not be paused', { connection: id, error: messageOf(error) }),
+    (error: unknown) => logger.warn('wrong connection could not be paused', { connection, error: messageOf(error) }),
   )
 }
 

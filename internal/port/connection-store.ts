@@ -58,7 +58,7 @@ export interface ConnectionStore {
   removeConnection(since: number, id: ConnectionId): Promise<Saved>
   saveRoute(since: number, route: RouteRow): Promise<Saved>
   removeRoute(since: number, key: RouteKey): Promise<Saved>
-  /** A pause that is there already stays as it is. The time is the database's. */
-  pause(id: ConnectionId, pause: Pick<ConnectionPause, 'code' | 'reason'>): Promise<void>
+  /** Of any id, since connections are kept in files too. A pause that is there already stays as it is. The time is the database's. */
+  pause(since: number, id: ConnectionId, pause: Pick<ConnectionPause, 'code' | 'reason'>): Promise<Saved>
   resume(id: ConnectionId): Promise<void>
 }

@@ -113,21 +113,20 @@ r AS (DELETE FROM routes r USING f WHERE r.channel = $2 AND r.tag = $3)
 SELECT revision FROM f`,
 }
 
-/**
- * $1 id, $2 code, $3 reason. Not fenced: no check of anybody rests on it. The revision goes up only when there is
- * something to do, and first, as in every write: two that took these locks in another order could wait for each other.
- */
-export const pauseStatement: Statement<unknown> = {
+/** $1 since, $2 id, $3 code, $4 reason. No row: stale. */
+export const pauseStatement: Statement<RevisionRow> = {
   name: 'pause_connection',
-  text: `
-WITH f AS (
-  UPDATE connection_revision SET revision = revision + 1
-  WHERE NOT EXISTS (SELECT 1 FROM connection_pauses WHERE connection_id = $1) RETURNING revision)
-INSERT INTO connection_pauses (connection_id, code, reason, paused_at) SELECT $1, $2, $3, now() FROM f
-ON CONFLICT (connection_id) DO NOTHING`,
+  text: `${fence},
+p AS (
+  INSERT INTO connection_pauses (connection_id, code, reason, paused_at) SELECT $2, $3, $4, now() FROM f
+  ON CONFLICT (connection_id) DO NOTHING)
+SELECT revision FROM f`,
 }
 
-/** $1 id. */
+/**
+ * $1 id. Not fenced: no check of anybody rests on it. The revision goes up only when there is something to do, and
+ * first, as in every write: two that took these locks in another order could wait for each other.
+ */
 export const resumeStatement: Statement<unknown> = {
   name: 'resume_connection',
   text: `

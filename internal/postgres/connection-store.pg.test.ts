@@ -17,11 +17,11 @@ describe('connections in PostgreSQL', () => {
     for (let round = 0; round < 10; round++) {
       const since = await store.revision()
       await Promise.all([
-        store.pause('main', pause),
+        store.pause(since, 'main', pause),
         store.saveConnection(since, aConnection),
         store.resume('main'),
         store.removeConnection(since, 'main'),
-        store.pause('main', pause),
+        store.pause(since, 'main', pause),
       ])
     }
     const { revision } = await store.read()

@@ -64,8 +64,8 @@ export class PostgresConnectionStore implements ConnectionStore {
     return this.#save(removeRouteStatement, [since, channel, tag ?? noTag])
   }
 
-  async pause(id: ConnectionId, { code, reason }: Pick<ConnectionPause, 'code' | 'reason'>): Promise<void> {
-    await this.#pool.run(pauseStatement, [id, code, storable(reason, pauseReasonMax)])
+  pause(since: number, id: ConnectionId, { code, reason }: Pick<ConnectionPause, 'code' | 'reason'>): Promise<Saved> {
+    return this.#save(pauseStatement, [since, id, code, storable(reason, pauseReasonMax)])
   }
 
   async resume(id: ConnectionId): Promise<void> {

@@ -72,11 +72,10 @@ export class MemoryConnectionStore implements ConnectionStore {
     return this.#write(since, () => void this.#routes.delete(keyOf(key)))
   }
 
-  async pause(id: ConnectionId, pause: Pick<ConnectionPause, 'code' | 'reason'>): Promise<void> {
-    this.#mayFail()
-    if (this.#pauses.has(id)) return
-    this.#pauses.set(id, { ...pause, since: this.#now() })
-    this.#revision++
+  async pause(since: number, id: ConnectionId, pause: Pick<ConnectionPause, 'code' | 'reason'>): Promise<Saved> {
+    return this.#write(since, () => {
+      if (!this.#pauses.has(id)) this.#pauses.set(id, { ...pause, since: this.#now() })
+    })
   }
 
   async resume(id: ConnectionId): Promise<void> {

@@ -2,7 +2,7 @@ import { ConnectionHealth } from '../dispatch/connection-health.ts'
 import { type Deliver, makeDeliver } from '../dispatch/deliver.ts'
 import { makeRouter } from '../dispatch/router.ts'
 import { makeSettle } from '../dispatch/settle.ts'
-import type { ConnectionId, Route } from '../domain/connection.ts'
+import type { ConnectionId, ConnectionPause, Route } from '../domain/connection.ts'
 import { lanes, type NewNotification, type NotificationId } from '../domain/notification.ts'
 import { MemoryBucketLimiter } from '../embedded/memory-bucket-limiter.ts'
 import { MemoryOutletState } from '../embedded/memory-outlet-state.ts'
@@ -117,6 +117,12 @@ export class RouteWorld {
     return [...this.outlets.values()]
   }
 
+  #pause(id: ConnectionId, pause: Pick<ConnectionPause, 'code' | 'reason'>): boolean {
+    this.disabled.add(id)
+    this.pauses.push({ id, ...pause })
+    return true
+  }
+
   process(): RouteProcess {
     const { clock, logger } = this
     const telemetry = new RecordingTelemetry()
@@ -139,7 +145,7 @@ export class RouteWorld {
         },
         buckets: this.buckets,
         health,
-        pauser: { pause: async (id, pause) => void (this.disabled.add(id), this.pauses.push({ id, ...pause })) },
+        pauser: { pause: async ({ id }, pause) => this.#pause(id, pause) },
         clock,
         telemetry: byConnection,
         logger,

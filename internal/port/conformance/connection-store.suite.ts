@@ -83,8 +83,9 @@ export function connectionStoreConformance(name: string, open: () => Promise<Con
       expect(await store.saveRoute(since, aRoute)).toEqual({ kind: 'stale' })
       expect(await store.removeConnection(since, 'main')).toEqual({ kind: 'stale' })
       expect(await store.removeRoute(since, aRoute)).toEqual({ kind: 'stale' })
-      const { revision, connections, routes } = await store.read()
-      expect([revision, connections.length, routes.length]).toEqual([now, 1, 0])
+      expect(await store.pause(since, 'main', { code: 'config', reason: 'wrong token' })).toEqual({ kind: 'stale' })
+      const { revision, connections, routes, pauses } = await store.read()
+      expect([revision, connections.length, routes.length, pauses.size]).toEqual([now, 1, 0, 0])
     })
 
     it('lets one of many writers through that checked against the same', async () => {
@@ -95,13 +96,11 @@ export function connectionStoreConformance(name: string, open: () => Promise<Con
       expect((await store.read()).connections).toHaveLength(1)
     })
 
-    it('pauses once, for whatever id, and raises the revision only when something changed', async () => {
+    it('pauses once, for whatever id, and resumes only what is paused', async () => {
       const since = await store.revision()
-      await store.pause('of-a-file', { code: 'config', reason: 'wrong\0 token' })
-      const paused = await store.revision()
+      const paused = revisionOf(await store.pause(since, 'of-a-file', { code: 'config', reason: 'wrong\0 token' }))
       expect(paused).toBeGreaterThan(since)
-      await store.pause('of-a-file', { code: 'operator', reason: 'later' })
-      expect(await store.revision()).toBe(paused)
+      await store.pause(paused, 'of-a-file', { code: 'operator', reason: 'later' })
       const { pauses } = await store.read()
       expect(pauses.get('of-a-file')).toMatchObject({ code: 'config', since: expect.any(Date) })
       await store.resume('of-a-file')
@@ -113,7 +112,7 @@ export function connectionStoreConformance(name: string, open: () => Promise<Con
 
     it('keeps a pause while a connection is changed, and drops it with the connection', async () => {
       await store.saveConnection(await store.revision(), aConnection)
-      await store.pause('main', { code: 'config', reason: 'wrong token' })
+      await store.pause(await store.revision(), 'main', { code: 'config', reason: 'wrong token' })
       await store.saveConnection(await store.revision(), { ...aConnection, config: {} })
       expect((await store.read()).pauses.has('main')).toBe(true)
       await store.removeConnection(await store.revision(), 'main')
@@ -122,7 +121,7 @@ export function connectionStoreConformance(name: string, open: () => Promise<Con
     })
 
     it('begins a new connection without a pause that was left under its id', async () => {
-      await store.pause('main', { code: 'config', reason: 'of a file once' })
+      await store.pause(await store.revision(), 'main', { code: 'config', reason: 'of a file once' })
       await store.saveConnection(await store.revision(), aConnection)
       expect((await store.read()).pauses.size).toBe(0)
     })
