@@ -3,6 +3,7 @@ import type { Config } from '../../internal/config/config.ts'
 import { failingConsume, failingPublish } from '../../internal/failpoint/broker.ts'
 import { failingStop } from '../../internal/failpoint/components.ts'
 import { Failpoints } from '../../internal/failpoint/failpoints.ts'
+import { failingOutlet } from '../../internal/failpoint/outlet.ts'
 import { failingProvider } from '../../internal/failpoint/provider.ts'
 import { failingStore } from '../../internal/failpoint/store.ts'
 import type { Component } from '../../internal/lifecycle/component.ts'
@@ -11,6 +12,7 @@ import type { Clock } from '../../internal/port/clock.ts'
 import type { NotificationStore } from '../../internal/port/notification-store.ts'
 import type { Provider } from '../../internal/port/provider.ts'
 import type { Logger } from '../../internal/port/telemetry.ts'
+import type { OutletKind } from '../../internal/provider/outlets/kind.ts'
 
 /** Puts failpoints around parts; without any, every part stays what it is. */
 export interface Breaking {
@@ -18,6 +20,8 @@ export interface Breaking {
   publish(broker: Broker): Broker
   consume(broker: Broker): Broker
   provider(provider: Provider): Provider
+  /** What connections are opened with. */
+  outletKind(kind: OutletKind): OutletKind
   /** Its stop. */
   component(component: Component): Component
 }
@@ -27,6 +31,7 @@ const nothing: Breaking = {
   publish: (broker) => broker,
   consume: (broker) => broker,
   provider: (provider) => provider,
+  outletKind: (kind) => kind,
   component: (component) => component,
 }
 
@@ -46,6 +51,7 @@ export function openFailpoints(
     publish: (broker) => failingPublish(broker, failpoints),
     consume: (broker) => failingConsume(broker, failpoints),
     provider: (provider) => failingProvider(provider, failpoints),
+    outletKind: (kind) => ({ ...kind, open: (id, config) => failingOutlet(kind.open(id, config), failpoints) }),
     component: (component) => failingStop(component, failpoints),
   }
 }

@@ -100,6 +100,7 @@ export function wire(config: Config, input: WireInput): Engine {
     clock,
     logger,
     version,
+    breaking,
   })
   const { registry } = outlets
   const routing = openRouting(config, {

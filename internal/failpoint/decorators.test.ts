@@ -7,9 +7,11 @@ import type { Claimed } from '../port/notification-store.ts'
 import { aClaim, aNotification, anId } from '../testkit/builders.ts'
 import { settle } from '../testkit/manual-clock.ts'
 import { ModelStore } from '../testkit/model-store.ts'
+import { FakeOutlet } from '../testkit/route-world.ts'
 import { failingConsume, failingPublish } from './broker.ts'
 import { failingStop } from './components.ts'
 import { type Action, failpointsOf, rule, stateOf } from './failpoint.suite.ts'
+import { failingOutlet } from './outlet.ts'
 import { failingProvider } from './provider.ts'
 import { failingStore } from './store.ts'
 
@@ -211,6 +213,44 @@ describe('a failing provider', () => {
     expect([sent.length, killed.count]).toEqual([1, 0])
     await clock.advance(5)
     expect([killed.count, await stateOf(sending)]).toEqual([1, 'pending'])
+  })
+})
+
+describe('a failing connection', () => {
+  function setup(point: FailpointName, action: Action) {
+    const world = failpointsOf([rule(point, action)])
+    const fake = new FakeOutlet('main', world.clock)
+    fake.repeatable = true
+    fake.buckets = [{ kind: 'concurrency', limit: 2 }]
+    let closed = 0
+    const opened = Object.assign(fake, { close: () => void closed++ })
+    return { ...world, fake, outlet: failingOutlet(opened, world.failpoints), closed: () => closed }
+  }
+  const { signal } = new AbortController()
+
+  it.each([
+    ['send.before', 'transient', 0],
+    ['send.afterBytes', 'ambiguous', 1],
+    ['send.afterAnswer', 'ambiguous', 1],
+  ] as const)('at %s=drop gives %s with %i requests out', async (point, expected, count) => {
+    const { outlet, fake } = setup(point, 'drop')
+    expect((await outlet.send(aClaim(), signal)).class).toBe(expected)
+    expect(fake.sends).toHaveLength(count)
+  })
+
+  it('is otherwise the connection that it stands before', async () => {
+    const { outlet, fake, closed } = setup('claim.before', 'kill')
+    expect(outlet).toMatchObject({ id: 'main', connector: 'fake@1', repeatable: true, buckets: fake.buckets })
+    expect([outlet.segments(aClaim()), await outlet.probe(signal)]).toEqual([1, null])
+    expect((await outlet.send(aClaim(), signal)).class).toBe('accepted')
+    await outlet.close()
+    expect(closed()).toBe(1)
+  })
+
+  it('ends the process before the request goes out', async () => {
+    const { outlet, fake, killed } = setup('send.before', 'kill')
+    expect(await stateOf(outlet.send(aClaim(), signal))).toBe('pending')
+    expect([killed.count, fake.sends.length]).toEqual([1, 0])
   })
 })
 
