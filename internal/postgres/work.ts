@@ -51,15 +51,33 @@ function idsAndTokens(refs: readonly Reference[]): readonly Param[] {
   return [refs.map(({ id }) => id), refs.map(({ leaseToken }) => leaseToken)]
 }
 
-function toClaimed({ sinceDueMs, ...row }: ClaimRow): Claimed {
+/** Field by field: spreading an object of so many fields takes longer than reading it from the wire. */
+function toClaimed(row: ClaimRow): Claimed {
   return {
-    ...row,
+    id: row.id,
+    tenant: row.tenant,
+    channel: row.channel,
     priority: toPriority(row.priority),
+    generation: row.generation,
+    attempt: row.attempt,
+    maxAttempts: row.maxAttempts,
+    maxRetries: row.maxRetries,
+    leaseToken: row.leaseToken,
+    createdAt: row.createdAt,
+    correlationId: row.correlationId,
+    recipient: row.recipient,
+    content: row.content,
+    title: row.title,
+    html: row.html,
+    data: row.data,
+    metadata: row.metadata,
     tags: row.tags ?? [],
+    provider: row.provider,
+    traceparent: row.traceparent,
     tried: row.tried ?? [],
     unknownOver: row.unknownOver ?? [],
-    dueForMs: row.generation === 0 ? sinceDueMs : null,
-    waitedMs: row.attempt === 1 ? sinceDueMs : null,
+    dueForMs: row.generation === 0 ? row.sinceDueMs : null,
+    waitedMs: row.attempt === 1 ? row.sinceDueMs : null,
   }
 }
 
