@@ -9,7 +9,8 @@ import { serviceNames, startThrowaway, type Throwaway } from '../../internal/tes
 import { TcpProxy } from '../../internal/testkit/tcp-proxy.ts'
 import type { Settings } from '../e2e/harness/engine.ts'
 import { makeFolders, type ProfileName, removeFolder } from '../e2e/harness/ground.ts'
-import type { LinkName, Links } from './replica.ts'
+import type { Addresses } from './providers/targets.ts'
+import type { Links } from './replica.ts'
 
 export type { ProfileName } from '../e2e/harness/ground.ts'
 
@@ -28,7 +29,7 @@ export interface Ground {
   /** Null when they are built in. */
   readonly servers: Servers | null
   /** Links for one more engine, and the settings that send it through them. */
-  link(targetUrl: string): Promise<{ readonly links: Links; readonly settings: Settings }>
+  link(targets: Addresses): Promise<{ readonly links: Links; readonly settings: Settings }>
   /** Process id of PostgreSQL. @throws Error while a built-in one does not run. */
   postmaster(): Promise<number>
   /** Past every link. @throws Error while a built-in database does not run. */
@@ -56,16 +57,28 @@ async function openServices(): Promise<Ground> {
     folder,
     schema,
     servers: { postgres, rabbitmq, redis },
-    async link(targetUrl) {
-      const { links, through } = await linked.open({ ...urls, target: targetUrl })
-      const settings = {
-        DATABASE_URL: through['postgres'],
-        DB_SCHEMA: schema,
-        RABBITMQ_URL: through['rabbitmq'],
-        REDIS_URL: through['redis'],
-        WEBHOOK_SITE_URL: through['target'],
+    async link(targets) {
+      const [postgresLink, rabbitmqLink, redisLink, { proxies, settings }] = await Promise.all([
+        linked.open(urls.postgres),
+        linked.open(urls.rabbitmq),
+        linked.open(urls.redis),
+        linked.openTargets(targets),
+      ])
+      return {
+        links: {
+          postgres: [postgresLink.proxy],
+          rabbitmq: [rabbitmqLink.proxy],
+          redis: [redisLink.proxy],
+          target: proxies,
+        },
+        settings: {
+          DATABASE_URL: postgresLink.through,
+          DB_SCHEMA: schema,
+          RABBITMQ_URL: rabbitmqLink.through,
+          REDIS_URL: redisLink.through,
+          ...settings,
+        },
       }
-      return { links, settings }
     },
     postmaster: () => Promise.resolve(postgres.pid),
     databaseUrl: () => Promise.resolve(postgres.url),
@@ -91,10 +104,12 @@ async function openEmbedded(): Promise<Ground> {
     folder,
     schema,
     servers: null,
-    async link(targetUrl) {
-      const { links, through } = await linked.open({ target: targetUrl })
-      const settings = { EMBEDDED: '1', DATA_DIR: dataDir, DB_SCHEMA: schema, WEBHOOK_SITE_URL: through['target'] }
-      return { links, settings }
+    async link(targets) {
+      const { proxies, settings } = await linked.openTargets(targets)
+      return {
+        links: { target: proxies },
+        settings: { EMBEDDED: '1', DATA_DIR: dataDir, DB_SCHEMA: schema, ...settings },
+      }
     },
     postmaster: () => running().then(({ pid }) => pid),
     async databaseUrl() {
@@ -116,20 +131,28 @@ async function openEmbedded(): Promise<Ground> {
 class Linked {
   readonly #proxies: TcpProxy[] = []
 
-  async open(urls: Readonly<Partial<Record<LinkName, string>>>) {
-    const links: Partial<Record<LinkName, TcpProxy>> = {}
-    const through: Record<string, string> = {}
-    for (const name of ['postgres', 'rabbitmq', 'redis', 'target'] as const) {
-      const url = urls[name]
-      if (url === undefined) continue
-      const address = new URL(url)
-      const proxy = await TcpProxy.start({ host: address.hostname, port: Number(address.port) })
-      this.#proxies.push(proxy)
-      address.port = String(proxy.port)
-      links[name] = proxy
-      through[name] = address.href
+  /** @returns the way to `url`, and what to call instead. */
+  async open(url: string): Promise<{ readonly proxy: TcpProxy; readonly through: string }> {
+    const address = new URL(url)
+    const proxy = await TcpProxy.start({ host: address.hostname, port: Number(address.port) })
+    this.#proxies.push(proxy)
+    address.port = String(proxy.port)
+    return { proxy, through: address.href }
+  }
+
+  async openTargets({ plain, providers, mail }: Addresses) {
+    const toPlain = await this.open(plain)
+    const settings = { WEBHOOK_SITE_URL: toPlain.through }
+    if (providers === null || mail === null) return { proxies: [toPlain.proxy], settings }
+    const [toProviders, toMail] = await Promise.all([this.open(providers), this.open(mail)])
+    return {
+      proxies: [toPlain.proxy, toProviders.proxy, toMail.proxy],
+      settings: {
+        ...settings,
+        CHAOS_PROVIDERS: new URL(toProviders.through).origin,
+        CHAOS_MAIL_PORT: String(toMail.proxy.port),
+      },
     }
-    return { links, through }
   }
 
   async close(): Promise<void> {

@@ -1,4 +1,5 @@
 import { openAdmin } from '../../internal/testkit/database.ts'
+import { viaTag } from './providers/plan.ts'
 
 /** A change of a row: what it was, what it became. */
 export interface Change {
@@ -26,6 +27,8 @@ export interface Row {
   readonly attempts: number
   readonly outcomeUnknown: boolean
   readonly key: string | null
+  /** It goes over connections. */
+  readonly via: boolean
 }
 
 export interface Attempt {
@@ -90,7 +93,7 @@ export class History {
 
   rows(): Promise<readonly Row[]> {
     return this.run(`SELECT n.id, n.channel, (ARRAY['HIGH', 'NORMAL', 'LOW'])[n.priority] AS priority, n.status, n.reason, n.generation, n.attempt_count AS attempts,
-      n.outcome_unknown AS "outcomeUnknown", p.idempotency_key AS key
+      n.outcome_unknown AS "outcomeUnknown", p.idempotency_key AS key, COALESCE('${viaTag}' = ANY(p.tags), false) AS via
       FROM notifications n LEFT JOIN payloads p USING (id)`)
   }
 

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
 import type { Random } from '../../internal/testkit/random.ts'
+import { viaTag } from './providers/plan.ts'
 
 export interface Item {
   readonly channel: string
@@ -9,6 +10,7 @@ export interface Item {
   readonly idempotencyKey: string
   readonly scheduledAt?: string
   readonly maxRetries?: number
+  readonly tags?: readonly string[]
 }
 
 /** What targets do to a share of the notifications; the rest is taken at once. */
@@ -45,7 +47,8 @@ const priorities = ['HIGH', 'NORMAL', 'LOW']
 const scheduledShare = 0.05
 const scheduledMsMax = 3_000
 
-export function makeItem(random: Random, key: string, { share, scripts }: Misbehaviour): Item {
+/** @param viaShare of the notifications that go over connections. */
+export function makeItem(random: Random, key: string, { share, scripts }: Misbehaviour, viaShare: number): Item {
   const script = random.chance(share) ? ` [sink ${random.pick(scripts)}]` : ''
   const channel = random.pick(channels)
   return {
@@ -54,6 +57,7 @@ export function makeItem(random: Random, key: string, { share, scripts }: Misbeh
     recipient: recipientFor(channel, key),
     content: `Chaos ${key}${script}`,
     idempotencyKey: key,
+    ...(random.chance(viaShare) && { tags: [viaTag] }),
     ...(random.chance(scheduledShare) && {
       scheduledAt: new Date(Date.now() + random.between(200, scheduledMsMax)).toISOString(),
     }),

@@ -20,6 +20,17 @@ export interface Pace {
   readonly perSecond: number
 }
 
+export interface LoadOptions {
+  /** For what was promised. */
+  readonly file: string
+  /** Of the engines that run now. */
+  readonly urls: () => readonly string[]
+  readonly random: Random
+  /** Of the notifications that go over connections. */
+  readonly viaShare: number
+  readonly onWrong: (text: string) => void
+}
+
 export interface LoadCounts {
   /** Different notifications answered with 202. */
   accepted: number
@@ -48,6 +59,7 @@ export class Load {
   readonly #urls: () => readonly string[]
   readonly #random: Random
   readonly #prefix: string
+  readonly #viaShare: number
   readonly #onWrong: (text: string) => void
   readonly #ids = new Map<string, string>()
   readonly #poster = new Poster(answerWithinMs)
@@ -58,12 +70,12 @@ export class Load {
   #generation = 0
   #running: Promise<unknown> = Promise.resolve()
 
-  /** @param urls of the engines that run now. */
-  constructor(file: string, urls: () => readonly string[], random: Random, onWrong: (text: string) => void) {
+  constructor({ file, urls, random, viaShare, onWrong }: LoadOptions) {
     this.promised = new Journal(file)
     this.#urls = urls
     this.#random = random
     this.#prefix = `k${random.between(0, 0xffff).toString(16)}`
+    this.#viaShare = viaShare
     this.#onWrong = onWrong
   }
 
@@ -101,7 +113,7 @@ export class Load {
 
   /** A new item with a key of its own. */
   make(misbehaviour: Misbehaviour = this.#misbehaviour): Item {
-    return makeItem(this.#random, `${this.#prefix}-${++this.#made}`, misbehaviour)
+    return makeItem(this.#random, `${this.#prefix}-${++this.#made}`, misbehaviour, this.#viaShare)
   }
 
   /** The same, due at once and with a target that takes it. */

@@ -11,6 +11,8 @@ const worthTellingMs = 33_000
 const drainAtMostMs = 780_000
 /** What the slowest machine drains; the bound of invariant 10 counts on it. */
 const throughputPerSecond = 100
+/** A breaker stays open for 30 s; whoever tries it then may meet a target that misbehaves: 60 s more, then 120 s more. */
+const breakersMs = 210_000
 /** With a limit, of which retries use a share, and three channels that may be loaded unevenly. */
 const throughputPerLimit = 1.5
 
@@ -44,9 +46,9 @@ export async function drain(world: World, what: string): Promise<number> {
   const startedMs = performance.now()
   const look = () => eventually(() => world.history.unfinished(), { withinMs: 10_000, everyMs: 200 })
   const backlog = await look()
-  const { limit } = world
+  const { limit, isVia } = world
   const perSecond = limit === 0 ? throughputPerSecond : Math.min(throughputPerSecond, limit * throughputPerLimit)
-  const allowedMs = 2 * leaseMs + (backlog / perSecond) * 1_000
+  const allowedMs = 2 * leaseMs + (backlog / perSecond) * 1_000 + (isVia ? breakersMs : 0)
   let slowest: readonly { readonly id: string }[] = []
   for (let left = backlog; left > 0; left = await look()) {
     const tookMs = performance.now() - startedMs

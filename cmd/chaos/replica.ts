@@ -4,7 +4,8 @@ import { Engine, type Settings } from '../e2e/harness/engine.ts'
 import type { Evidence, Life } from './evidence.ts'
 
 export type LinkName = 'postgres' | 'rabbitmq' | 'redis' | 'target'
-export type Links = Readonly<Partial<Record<LinkName, TcpProxy>>>
+/** To targets lead several: to the plain one, to those of connections, to the mail relay. */
+export type Links = Readonly<Partial<Record<LinkName, readonly TcpProxy[]>>>
 
 export interface ReplicaDeps {
   readonly evidence: Evidence

@@ -89,12 +89,8 @@ export class Report implements Listener {
       ['longest drain', seconds(this.#longestDrainMs)],
       ['peak memory of an engine', `${Math.round(peakBytes / 1_048_576)} MiB`],
       ...rests.flatMap(([first, now], index) => restRows(index, first, now)),
-      [
-        'ends',
-        Object.entries(verdict.byEnd)
-          .map(([end, count]) => `${end} ${count}`)
-          .join(', '),
-      ],
+      ['ends', counted(verdict.byEnd)],
+      ['deliveries over connections', counted(verdict.byConnection)],
       ['requests without an answer', JSON.stringify(unanswered)],
       ['took', seconds(performance.now() - this.#startedMs)],
     ]
@@ -107,6 +103,12 @@ export class Report implements Listener {
     if (first !== undefined)
       this.#say(`\nseed ${settings.seed}, first violation (invariant ${first.invariant}): ${first.text}`)
   }
+}
+
+function counted(some: Readonly<Record<string, number>>): string {
+  return Object.entries(some)
+    .map(([name, count]) => `${name} ${count}`)
+    .join(', ')
 }
 
 function restRows(index: number, first: Rest, now: Rest): readonly (readonly [string, string])[] {

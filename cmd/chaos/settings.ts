@@ -15,11 +15,14 @@ export interface CampaignSettings {
   readonly perSecond: number
   /** Sends per second of each channel that the engines may make; 0 = no limit. */
   readonly limit: number
+  /** Of the notifications, those that go over connections and routes; 0 = none. */
+  readonly viaShare: number
   readonly leak: 'heap' | 'files' | null
   readonly folder: string
 }
 
 const perSecondDefault = 250
+export const viaShareDefault = 0.35
 const number = (min: number, fallback: number) => z.coerce.number().int().min(min).default(fallback)
 
 const shape = z.object({
@@ -35,6 +38,7 @@ const shape = z.object({
   CHECK_EVERY: number(0, 0),
   RATE: z.coerce.number().int().min(0).optional(),
   LIMIT: number(0, 0),
+  VIA: z.coerce.number().min(0).max(1).default(viaShareDefault),
   LEAK: z.enum(['heap', 'files']).optional(),
   OUT: z.string().optional(),
 })
@@ -51,6 +55,7 @@ export const usage = `make chaos: breaks things under load and checks that nothi
   CHECK_EVERY=n               drain and check after so many cycles (default: 50; 1 with several faults)
   RATE=250                    notifications per second offered; 0 = as many as go (with LIMIT: a third more than it lets through)
   LIMIT=50                    sends per second of each channel (default 0: no limit)
+  VIA=0…1                     share of the notifications that go over connections and routes (default ${viaShareDefault}; 0: none)
   LEAK=heap|files             plants a leak in the engines, to see that the campaign finds it
   OUT=folder                  logs and result.jsonl (default: a temporary folder)`
 
@@ -59,7 +64,7 @@ export function readSettings(env: NodeJS.ProcessEnv, tmp: string): CampaignSetti
   const parsed = shape.safeParse(Object.fromEntries(Object.entries(env).filter(([, value]) => value !== '')))
   if (!parsed.success)
     throw new Error(parsed.error.issues.map(({ path, message }) => `${path.join('.')}: ${message}`).join('; '))
-  const { PROFILE, SEED, CYCLES, FAULTS, MIX, REPLICAS, CHECK_EVERY, RATE, LIMIT, LEAK, OUT } = parsed.data
+  const { PROFILE, SEED, CYCLES, FAULTS, MIX, REPLICAS, CHECK_EVERY, RATE, LIMIT, VIA, LEAK, OUT } = parsed.data
   if (PROFILE === 'embedded' && REPLICAS > 1) throw new Error('REPLICAS: built-in parts serve one process')
   const seed = SEED === 0 ? Date.now() % 1_000_000 : SEED
   const [from = 1, to = from] = MIX.split('-').map(Number)
@@ -73,6 +78,7 @@ export function readSettings(env: NodeJS.ProcessEnv, tmp: string): CampaignSetti
     checkEvery: CHECK_EVERY,
     perSecond: RATE ?? (LIMIT === 0 ? perSecondDefault : LIMIT * 4),
     limit: LIMIT,
+    viaShare: VIA,
     leak: LEAK ?? null,
     folder: OUT ?? `${tmp}/dispatch-chaos-${PROFILE}-${seed}`,
   }

@@ -8,6 +8,7 @@ import { isChosen } from '../e2e/harness/profiles.ts'
 import { runCampaign } from './campaign.ts'
 import { chooseFaults } from './faults/table.ts'
 import type { ProfileName } from './ground.ts'
+import { viaShareDefault } from './settings.ts'
 import { World } from './world.ts'
 
 const killsAndStops = ['kill9', 'kill9', 'sigterm', 'kill9', 'sigterm', 'sigterm-then-kill9']
@@ -27,7 +28,8 @@ function hasServers(): boolean {
 
 async function run(profile: ProfileName, words: readonly string[]) {
   const folder = await mkdtemp(path.join(os.tmpdir(), 'dispatch-chaos-'))
-  const world = await World.open({ profile, replicas: 1, folder, random: new Random(seed) })
+  const viaShare = viaShareDefault
+  const world = await World.open({ profile, replicas: 1, folder, viaShare, random: new Random(seed) })
   try {
     const cycles = words.map((word) => chooseFaults([word]))
     const silent = { onCycle: () => undefined, onCheck: () => undefined }

@@ -1,7 +1,8 @@
 import { mkdirSync } from 'node:fs'
 import path from 'node:path'
 import type { Random } from '../../internal/testkit/random.ts'
-import { type Sink, startSink } from '../sink/server.ts'
+import type { TcpProxy } from '../../internal/testkit/tcp-proxy.ts'
+import type { Sink } from '../sink/server.ts'
 import { type Facts, type Pace, readDeliveries } from './check/facts.ts'
 import type { Violation } from './check/violation.ts'
 import { Evidence } from './evidence.ts'
@@ -9,7 +10,11 @@ import { type Ground, openGround, type ProfileName, type Servers } from './groun
 import { History } from './history.ts'
 import { Load } from './load.ts'
 import { probeSettings } from './memory.ts'
+import { createConnections } from './providers/api.ts'
+import { plannedConnections, plannedRoutes } from './providers/plan.ts'
+import { Targets } from './providers/targets.ts'
 import { type LinkName, Replica } from './replica.ts'
+import { watchRig } from './rig-watch.ts'
 
 export interface WorldOptions {
   readonly profile: ProfileName
@@ -19,6 +24,8 @@ export interface WorldOptions {
   readonly random: Random
   /** Of each channel per second; default 0 = no limit. */
   readonly limit?: number
+  /** Of the notifications, those that go over connections; default 0. */
+  readonly viaShare?: number
   /** Planted in the engines, to show that it is found. */
   readonly leak?: 'heap' | 'files' | null
 }
@@ -44,14 +51,10 @@ const quick = {
   WORKER_CONCURRENCY: String(workerConcurrency),
   SHUTDOWN_TIMEOUT: '15s',
 }
-/** The rig answers for targets: when it stalls itself, their answers are late. */
-const stallMs = 400
-const lookMs = 100
-
 /** Engines on a ground of their own, with targets, a client and everybody's logs. */
 export class World {
   readonly ground: Ground
-  readonly sink: Sink
+  readonly targets: Targets
   readonly evidence: Evidence
   readonly history: History
   readonly load: Load
@@ -65,15 +68,15 @@ export class World {
   readonly remarks: string[] = []
   readonly #sinkFile: string
   readonly #arrivals: Arrivals
-  readonly #stopWatching: () => void
+  readonly #stopWatching: () => Promise<void>
 
   private constructor(
-    parts: Pick<World, 'ground' | 'sink' | 'evidence' | 'load' | 'replicas' | 'wrong'>,
+    parts: Pick<World, 'ground' | 'targets' | 'evidence' | 'load' | 'replicas' | 'wrong'>,
     arrivals: Arrivals,
     { folder, limit = 0 }: WorldOptions,
   ) {
     this.ground = parts.ground
-    this.sink = parts.sink
+    this.targets = parts.targets
     this.evidence = parts.evidence
     this.load = parts.load
     this.replicas = parts.replicas
@@ -83,43 +86,70 @@ export class World {
     this.folder = folder
     this.limit = limit
     this.#sinkFile = path.join(folder, 'deliveries.jsonl')
-    this.#stopWatching = watchStalls(parts.evidence)
+    this.#stopWatching = watchRig(parts.evidence, parts.targets.sink)
   }
 
   /** All engines run and are ready when it resolves. */
   static async open(options: WorldOptions): Promise<World> {
-    const { folder, profile, limit = 0, leak = null } = options
+    const { folder, profile, limit = 0, leak = null, viaShare = 0 } = options
     mkdirSync(folder, { recursive: true })
     const arrivals = new Arrivals()
     const logFile = path.join(folder, 'deliveries.jsonl')
-    const sink = await startSink({ logFile, maxKept: 0, onAnswered: ({ content }) => arrivals.note(content) })
-    const evidence = new Evidence(path.join(folder, 'evidence.jsonl'))
     const wrong: Violation[] = []
+    const targets = await Targets.start(
+      { logFile, maxKept: 0, onAnswered: ({ content }) => arrivals.note(content) },
+      viaShare > 0,
+      (text) => wrong.push({ invariant: 3, text }),
+    )
+    const evidence = new Evidence(path.join(folder, 'evidence.jsonl'))
     const ground = await openGround(profile)
     const replicas: Replica[] = []
     const urls = () => replicas.filter((one) => one.isRunning).map((one) => one.engine.url)
-    const load = new Load(path.join(folder, 'accepted.jsonl'), urls, options.random.fork(), (text) =>
-      wrong.push({ invariant: 9, text }),
-    )
+    const load = new Load({
+      file: path.join(folder, 'accepted.jsonl'),
+      urls,
+      random: options.random.fork(),
+      viaShare,
+      onWrong: (text) => wrong.push({ invariant: 9, text }),
+    })
+    const via = targets.settings(folder)
     try {
       for (let index = 0; index < options.replicas; index++) {
-        const { links, settings } = await ground.link(sink.url)
+        const { links, settings } = await ground.link(targets.addresses)
         const probe = probeSettings(path.join(folder, `memory-${index}.json`), leak)
-        const all = { ...quick, ...ways[profile], RATE_LIMIT_PER_SEC: String(limit), ...probe, ...settings }
+        const all = { ...quick, ...ways[profile], RATE_LIMIT_PER_SEC: String(limit), ...probe, ...via, ...settings }
         const onUnexpectedEnd = (text: string) =>
           wrong.push({ invariant: 0, text: `an engine ended by itself: ${text}` })
         replicas.push(await Replica.prepare(index, ground.folder, all, links, { evidence, onUnexpectedEnd }))
       }
-      const world = new World({ ground, sink, evidence, load, replicas, wrong }, arrivals, options)
+      const world = new World({ ground, targets, evidence, load, replicas, wrong }, arrivals, options)
       await Promise.all(replicas.map((replica) => replica.start()))
       await Promise.all(replicas.map((replica) => replica.engine.untilReady()))
       await world.history.install()
+      await world.#connect()
       return world
     } catch (error) {
       await Promise.all(replicas.map((replica) => replica.kill9()))
-      await sink.close()
+      await targets.close()
       await ground.close()
       throw error
+    }
+  }
+
+  get sink(): Sink {
+    return this.targets.sink
+  }
+
+  /** Whether something goes over connections. */
+  get isVia(): boolean {
+    return this.targets.providers !== null
+  }
+
+  async #connect(): Promise<void> {
+    const { providers, signingSecret } = this.targets
+    const [first] = this.replicas
+    if (providers !== null && first !== undefined) {
+      await createConnections(first.engine.client, providers.url, [signingSecret])
     }
   }
 
@@ -134,12 +164,9 @@ export class World {
     return this.#arrivals.next(text, withinMs)
   }
 
-  /** One for each engine. */
-  links(name: LinkName) {
-    return this.replicas.flatMap((replica) => {
-      const proxy = replica.links[name]
-      return proxy === undefined ? [] : [{ proxy, replica }]
-    })
+  /** Of all engines. */
+  links(name: LinkName): readonly TcpProxy[] {
+    return this.replicas.flatMap((replica) => replica.links[name] ?? [])
   }
 
   get peakBytes(): number {
@@ -153,12 +180,12 @@ export class World {
   }
 
   async facts(): Promise<Facts> {
-    const [deliveries, rows, attempts, changes] = await Promise.all([
-      readDeliveries(this.#sinkFile),
+    const [rows, attempts, changes] = await Promise.all([
       this.history.rows(),
       this.history.attempts(),
       this.history.changes(),
     ])
+    const deliveries = await readDeliveries(this.#sinkFile, rows)
     const { disturbances, lives, fairSpans } = this.evidence
     return {
       promised: this.load.promised.entries,
@@ -169,25 +196,27 @@ export class World {
       disturbances,
       lives,
       jobTimeoutMs,
+      connections: plannedConnections,
+      routes: plannedRoutes,
       pace: this.#pace(),
+      counters: { replicas: this.replicas.length, areShared: this.ground.servers !== null },
       fairSpans,
       slots: workerConcurrency * this.replicas.length,
     }
   }
 
   #pace(): Pace | null {
-    const { limit, ground, replicas } = this
+    const { limit } = this
     if (limit === 0) return null
-    const burst = Math.max(1, Math.floor(limit / 10)) // the engine's own default
-    return { perSecond: limit, burst, replicas: replicas.length, isShared: ground.servers !== null }
+    return { perSecond: limit, burst: Math.max(1, Math.floor(limit / 10)) } // the engine's own default
   }
 
   async close(): Promise<void> {
     await this.load.stop()
-    this.#stopWatching()
+    await this.#stopWatching()
     await Promise.all(this.replicas.map((replica) => replica.terminate()))
     this.load.close()
-    await this.sink.close()
+    await this.targets.close()
     await this.ground.close()
     this.evidence.close()
   }
@@ -213,21 +242,4 @@ class Arrivals {
       this.#waiting.delete(look)
     })
   }
-}
-
-/** Writes down when this very process stood still. @returns what ends the watch. */
-function watchStalls(evidence: Evidence): () => void {
-  let lastMs = performance.now()
-  const timer = setInterval(() => {
-    const nowMs = performance.now()
-    const lateMs = nowMs - lastMs - lookMs
-    lastMs = nowMs
-    if (lateMs < stallMs) return
-    const end = evidence.disturb('target', `the rig itself stood still for ${Math.round(lateMs)} ms`)
-    const one = evidence.disturbances.at(-1)
-    if (one !== undefined) Object.assign(one, { from: Date.now() - lateMs - lookMs })
-    end()
-  }, lookMs)
-  timer.unref()
-  return () => clearInterval(timer)
 }

@@ -137,6 +137,28 @@ describe('a delivery that was repeated', () => {
     expect(check(sentTwice({ ...late, disturbances: [] })).duplicates.unexcused).toBe(1)
   })
 
+  it('has the excuse D2 when an attempt had all of its time on a disturbed way, and no target saw anything of it', () => {
+    const other = { ...claim(14_000, 2), owner: 'host-9-0a1b2c3d#7' }
+    const slow = (endsAt: number, more: Partial<Facts> = {}): Facts =>
+      sentTwice({
+        changes: [
+          ...facts().changes.slice(0, 2),
+          change(endsAt, 'SENDING', 'QUEUED', 1),
+          other,
+          change(14_110, 'SENDING', 'SENT', 2),
+        ],
+        deliveries: [delivery(14_020), delivery(14_100)],
+        disturbances: [{ ...disturbance('target', 1_000, 2_000), pid }],
+        ...more,
+      })
+    const repeats = (some: Facts) => check(some).duplicates
+    expect(repeats(slow(3_100))).toMatchObject({ excused: { D2: 1 }, unexcused: 0 })
+    expect(repeats(slow(1_200)).unexcused).toBe(1)
+    expect(repeats(slow(3_100, { disturbances: [] })).unexcused).toBe(1)
+    const seen = [delivery(1_100, { status: 503 }), delivery(14_020), delivery(14_100)]
+    expect(repeats(slow(3_100, { deliveries: seen })).unexcused).toBe(1)
+  })
+
   it('is excused by a target that was told to leave the sender in the dark', () => {
     const content = 'Hello [sink reset 200]'
     const [first, second] = sentTwice().deliveries

@@ -1,6 +1,9 @@
+import { type Claim, claimsOf } from './claims.ts'
 import { checkDuplicates, type Duplicates } from './duplicates.ts'
+import { isLate, strayOf } from './excuses.ts'
 import { type Delivery, type Facts, groupBy, isTaken } from './facts.ts'
 import { checkPace } from './pace.ts'
+import { checkParked } from './parked.ts'
 import { checkPriorities } from './priorities.ts'
 import { checkTransitions, isTerminal } from './transitions.ts'
 import type { Violation } from './violation.ts'
@@ -11,12 +14,18 @@ export interface Verdict {
   readonly lost: number
   readonly deliveries: number
   readonly byEnd: Readonly<Record<string, number>>
+  /** Deliveries over each; what came from the plain webhook is not counted here. */
+  readonly byConnection: Readonly<Record<string, number>>
   readonly duplicates: Duplicates
   readonly violations: readonly Violation[]
 }
 
 /** Retry-After is in whole seconds of two clocks. */
 const retryAfterSlackMs = 100
+/** Of a wait that one process was told the others hear within a quarter of a second, and what they begin by then is sent. */
+const othersHearMs = 750
+/** A link that was away needs so long until it stands. */
+const disturbedBeforeMs = 1_000
 
 /** Holds everything that is known against the invariants. Only for a world at rest: nothing under way, all drained. */
 export function check(facts: Facts): Verdict {
@@ -32,10 +41,12 @@ export function check(facts: Facts): Verdict {
     lost: new Set(ends.filter(({ lostId }) => lostId !== null).map(({ lostId }) => lostId)).size,
     deliveries: facts.deliveries.length,
     byEnd,
+    byConnection: countByConnection(facts),
     duplicates,
     violations: [
       ...ends.map(({ violation }) => violation),
       ...violations,
+      ...checkParked(facts),
       ...checkTransitions(facts.changes),
       ...checkAttempts(facts),
       ...checkRetryAfter(facts),
@@ -44,6 +55,11 @@ export function check(facts: Facts): Verdict {
       ...checkPriorities(facts),
     ],
   }
+}
+
+function countByConnection({ deliveries }: Facts): Readonly<Record<string, number>> {
+  const over = deliveries.flatMap(({ connection }) => connection ?? [])
+  return Object.fromEntries([...groupBy(over, (name) => name)].map(([name, own]) => [name, own.length]))
 }
 
 interface End {
@@ -88,21 +104,43 @@ function checkAttempts({ rows, attempts }: Facts): Violation[] {
   })
 }
 
-/** Invariant 6, seen from the target: the n-th delivery of `[sink 429:2 200]` was told to stay away for 2 s. */
-function checkRetryAfter({ deliveries, disturbances, jobTimeoutMs }: Facts): Violation[] {
-  // An answer that may have been lost on its way binds nobody.
-  const mayBeLost = ({ at }: Delivery) =>
-    disturbances.some(({ subject, from, to }) => subject === 'target' && from <= at + jobTimeoutMs && to >= at - 1_000)
-  return [...groupBy(deliveries, ({ key }) => key)].flatMap(([key, own]) =>
+/** Invariant 6, seen from the target: the n-th delivery of `[sink 429:2 200]` there was told to stay away for 2 s. */
+function checkRetryAfter(facts: Facts): Violation[] {
+  const untold = new Set(facts.connections.flatMap(({ id, tellsNoWait }) => (tellsNoWait === true ? id : [])))
+  const told = facts.deliveries.filter(({ connection }) => connection === null || !untold.has(connection))
+  const changes = groupBy(facts.changes, ({ id }) => id)
+  return [...groupBy(told, ({ key, connection }) => `${key} over ${connection}`)].flatMap(([key, own]) =>
     own.flatMap((delivery, index) => {
       const next = own[index + 1]
       const waitMs = waitAskedMs(delivery, index)
-      if (next === undefined || waitMs === 0 || delivery.answeredAt === null || mayBeLost(delivery)) return []
+      if (next === undefined || waitMs === 0 || delivery.answeredAt === null) return []
       const cameAfterMs = next.at - delivery.answeredAt
       if (cameAfterMs >= waitMs - retryAfterSlackMs) return []
+      const claims = claimsOf(changes.get(delivery.id) ?? [])
+      if (mayBeLost(delivery, claims, facts) || isUnheard(delivery, cameAfterMs, facts)) return []
+      if (strayOf(next.at, claims, own, facts) !== null) return []
       return [{ invariant: 6, text: `${key} came back after ${cameAfterMs} ms, told was ${waitMs} ms` }]
     }),
   )
+}
+
+/** An answer that was lost on its way, or came when nobody waited any more, binds nobody. */
+function mayBeLost(delivery: Delivery, claims: readonly Claim[], facts: Facts): boolean {
+  const { disturbances, jobTimeoutMs } = facts
+  const isDisturbed = disturbances.some(
+    ({ subject, from, to }) =>
+      subject === 'target' && from <= delivery.at + jobTimeoutMs && to >= delivery.at - disturbedBeforeMs,
+  )
+  const claim = claims.findLast(({ at }) => at <= delivery.at + 5)
+  return isDisturbed || (claim !== undefined && isLate(delivery, claim, facts))
+}
+
+/** What a connection asks for, one process hears; the others are told through Redis, a little later or not at all. */
+function isUnheard({ connection, at }: Delivery, cameAfterMs: number, { counters, disturbances }: Facts): boolean {
+  if (connection === null || counters.replicas === 1) return false
+  const isCutOff = ({ subject, from, to }: Facts['disturbances'][number]) =>
+    subject === 'redis' && from <= at + cameAfterMs && to >= at - disturbedBeforeMs
+  return cameAfterMs < othersHearMs || disturbances.some(isCutOff)
 }
 
 function waitAskedMs({ content, status }: Delivery, index: number): number {

@@ -1,7 +1,7 @@
-import type { Change } from '../history.ts'
-import { claimsOf } from './claims.ts'
+import type { Change, Row } from '../history.ts'
+import { type Claim, claimsOf } from './claims.ts'
 import { type ExcuseCode, findExcuse } from './excuses.ts'
-import { type Delivery, type Facts, groupBy, isTaken, mayBeTaken } from './facts.ts'
+import { type Delivery, dropsRepeats, type Facts, groupBy, isRepeatable, isTaken, mayBeTaken } from './facts.ts'
 import type { Violation } from './violation.ts'
 
 export interface Duplicates {
@@ -19,6 +19,7 @@ export function checkDuplicates(facts: Facts): {
   readonly violations: readonly Violation[]
 } {
   const changes = groupBy(facts.changes, ({ id }) => id)
+  const rows = new Map(facts.rows.map((row) => [row.id, row]))
   const excused = { D1: 0, D2: 0, D3: 0, D4: 0 }
   const violations: Violation[] = []
   let [afterTaken, afterSilence] = [0, 0]
@@ -27,9 +28,13 @@ export function checkDuplicates(facts: Facts): {
       if (isTaken(earlier.status)) afterTaken += 1
       else afterSilence += 1
       const history = changes.get(earlier.id) ?? []
-      const excuse = findExcuse(earlier, later, claimsOf(history), facts)
-      if (excuse === null) violations.push({ invariant: 3, text: describe(key, earlier, later, history) })
-      else excused[excuse.code] += 1
+      const claims = claimsOf(history)
+      const excuse = findExcuse(earlier, later, claims, facts, deliveries)
+      const bar = barOf({ earlier, later, all: deliveries, row: rows.get(earlier.id) }, claims, facts)
+      if (excuse === null || bar !== null) {
+        const why = bar === null ? '' : `${bar}: `
+        violations.push({ invariant: 3, text: why + describe(key, earlier, later, history) })
+      } else excused[excuse.code] += 1
     }
   }
   return { duplicates: { afterTaken, afterSilence, excused, unexcused: violations.length }, violations }
@@ -46,12 +51,41 @@ function repeats(deliveries: readonly Delivery[]): (readonly [Delivery, Delivery
   return found
 }
 
+interface Repeat {
+  readonly earlier: Delivery
+  readonly later: Delivery
+  /** Of this key. */
+  readonly all: readonly Delivery[]
+  readonly row: Row | undefined
+}
+
+/** What forbids a repeat over connections whatever has happened, null when nothing does. */
+function barOf({ earlier, later, all, row }: Repeat, claims: readonly Claim[], facts: Facts): string | null {
+  const over = earlier.connection
+  if (!dropsRepeats(over, facts.connections)) return `${over} cannot drop a repeat`
+  const isSame = over === later.connection
+  const mayBeAny = claims.some(({ at, settled }) => !settled && at <= later.at)
+  if (mayBeAny && (row === undefined || isRepeatable(row, facts))) return null
+  // A result that was stored leaves this connection alone, whatever comes later; as does one of an attempt before it.
+  const isOpenHere = claims.findLast(({ at }) => at <= earlier.at + arrivalMs)?.settled === true
+  const isBound = isOpenHere || all.some((one) => one.at < earlier.at && one.connection === over && mayBeTaken(one))
+  if (isBound) return isSame ? null : 'its outcome was open over another connection'
+  return 'its process vanished, and not every connection drops repeats'
+}
+
+/** Between two clocks. */
+const arrivalMs = 5
+
 function describe(key: string, earlier: Delivery, later: Delivery, history: readonly Change[]): string {
   const time = (at: number | null) => (at === null ? '-' : new Date(at).toISOString().slice(11, 23))
   const told = history.map(
     ({ at, from, to, attempt, token, owner, leaseUntil }) =>
       `${time(at)} ${from ?? 'new'}→${to} attempt ${attempt} token ${token} ${owner ?? ''} ${time(leaseUntil)}`,
   )
-  const first = `arrived ${time(earlier.at)}, answered ${earlier.status ?? 'nothing'} ${time(earlier.answeredAt)}`
-  return `${key} was sent again at ${time(later.at)} (first: ${first}; ${earlier.content})\n    ${told.join('\n    ')}`
+  const first = `arrived ${time(earlier.at)}${overOf(earlier)}, answered ${earlier.status ?? 'nothing'} ${time(earlier.answeredAt)}`
+  return `${key} was sent again at ${time(later.at)}${overOf(later)} (first: ${first}; ${earlier.content})\n    ${told.join('\n    ')}`
+}
+
+function overOf({ connection }: Delivery): string {
+  return connection === null ? '' : ` over ${connection}`
 }

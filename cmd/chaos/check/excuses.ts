@@ -1,6 +1,6 @@
 import type { Disturbance, Subject } from '../evidence.ts'
 import { type Claim, lifeOf } from './claims.ts'
-import { type Delivery, type Facts, isTaken } from './facts.ts'
+import { type Delivery, type Facts, mayBeTaken } from './facts.ts'
 
 /** The only reasons for which a target may get a notification again that it may have taken. */
 export type ExcuseCode = 'D1' | 'D2' | 'D3' | 'D4'
@@ -15,19 +15,28 @@ export interface Excuse {
 const slackMs = 2_000
 /** A link that was away needs this long until a new connection stands. */
 const relinkMs = 4_000
+/** Of the time that a sender waits: two clocks, and what lies between a claim and its send. */
+const givenUpShare = 0.9
 /** Scripts after which the sender cannot know what the target did, or knows it too late. */
-const unclear = /\[sink [^\]]*(reset|drop|hang|drip|huge|slow)/
+const unclear = /\[sink [^\]]*(reset|drop|hang|drip|huge|slow:\d{4})/
 
-type Look = Pick<Facts, 'disturbances' | 'lives' | 'jobTimeoutMs'>
+export type Look = Pick<Facts, 'disturbances' | 'lives' | 'jobTimeoutMs'>
 
 /**
  * Why the notification of `earlier` was sent again although its target may have taken it. The excuse must lie in what
  * the rig did to the very process that sent it, or in what its target was told to do.
  * @param later the repeat; it may itself be the older attempt, arrived late.
  * @param claims of the notification, in order.
+ * @param own deliveries of its key.
  * @returns null when nothing excuses it.
  */
-export function findExcuse(earlier: Delivery, later: Delivery, claims: readonly Claim[], look: Look): Excuse | null {
+export function findExcuse(
+  earlier: Delivery,
+  later: Delivery,
+  claims: readonly Claim[],
+  look: Look,
+  own: readonly Delivery[] = [],
+): Excuse | null {
   const before = claims.filter((claim) => claim.at <= earlier.at + 5)
   const [last] = before.slice(-1)
   if (last === undefined) return null
@@ -38,8 +47,34 @@ export function findExcuse(earlier: Delivery, later: Delivery, claims: readonly 
     before.map((claim) => wasHalted(earlier, claim, look)).find((excuse) => excuse !== null) ??
     databaseWasAway(earlier, last, look) ??
     claims.map((claim) => wasKeptBack(later, claim, look)).find((excuse) => excuse !== null) ??
-    null
+    wentAstray(later, claims, own, look)
   )
+}
+
+/**
+ * An attempt was given up after all of its time, the way was disturbed meanwhile, and no target had seen anything of it:
+ * its request was still on the way, and one of the two is it. So it is where everything is slow for long.
+ */
+function wentAstray(later: Delivery, claims: readonly Claim[], own: readonly Delivery[], look: Look): Excuse | null {
+  const astray = strayOf(later.at, claims, own, look)
+  return astray === null ? null : { code: 'D2', evidence: `nothing of process ${astray.pid} came in its time` }
+}
+
+/** An attempt before `until` whose request no target has seen in its time. */
+export function strayOf(
+  until: number,
+  claims: readonly Claim[],
+  own: readonly Delivery[],
+  { jobTimeoutMs, disturbances }: Pick<Look, 'jobTimeoutMs' | 'disturbances'>,
+): Claim | null {
+  const isStray = ({ at, endedAt, settled, pid }: Claim) =>
+    settled &&
+    endedAt !== null &&
+    endedAt <= until &&
+    endedAt - at >= jobTimeoutMs * givenUpShare &&
+    findDisturbance(disturbances, 'target', pid, at - slackMs, endedAt) !== null &&
+    !own.some((one) => one.at >= at - 5 && one.at <= endedAt)
+  return claims.find(isStray) ?? null
 }
 
 function diedBeforeItSettled(earlier: Delivery, claim: Claim, { lives }: Look): Excuse | null {
@@ -50,10 +85,15 @@ function diedBeforeItSettled(earlier: Delivery, claim: Claim, { lives }: Look): 
   return { code: 'D1', evidence: `process ${claim.pid} died ${ago(life.endedAt, earlier.at)} its arrival` }
 }
 
+/** A send begins after its claim, and is given up so long after it began: its answer may have found nobody waiting. */
+export function isLate(delivery: Delivery, claim: Claim, { jobTimeoutMs }: Pick<Look, 'jobTimeoutMs'>): boolean {
+  return (delivery.answeredAt ?? delivery.at) - claim.at >= jobTimeoutMs * givenUpShare
+}
+
 function answerWasLost(earlier: Delivery, claim: Claim, look: Look): Excuse | null {
   const answeredAt = earlier.answeredAt ?? earlier.at + look.jobTimeoutMs
-  if (answeredAt - earlier.at >= look.jobTimeoutMs * 0.9 && isTaken(earlier.status)) {
-    return { code: 'D2', evidence: `answered after ${answeredAt - earlier.at} ms` }
+  if (isLate(earlier, claim, look) && mayBeTaken(earlier)) {
+    return { code: 'D2', evidence: `late: it came ${earlier.at - claim.at} ms after its claim` }
   }
   if (unclear.test(earlier.content)) return { code: 'D2', evidence: `its target was told: ${earlier.content}` }
   const from = earlier.at - slackMs

@@ -4,9 +4,9 @@ import { checkPace } from './pace.ts'
 import { delivery, disturbance, facts, life } from './test-facts.ts'
 
 const perSecond = 50
-const pace = { perSecond, burst: 5, replicas: 1, isShared: true }
+const pace = { perSecond, burst: 5 }
 
-const own = { ...pace, isShared: false }
+const own = { replicas: 1, areShared: false }
 const restarts = Array.from({ length: 20 }, (_, n) => 11_000 + n * 100)
 
 /** Deliveries at that rate for 20 s, and so many more at the 10th second. */
@@ -41,7 +41,7 @@ describe('the limit of a channel', () => {
     ['Redis was wiped', { disturbances: restarts.map((at) => disturbance('redis', at, at)) }],
     [
       'an engine with a counter of its own began',
-      { lives: restarts.map((startedAt) => life({ startedAt })), pace: own },
+      { lives: restarts.map((startedAt) => life({ startedAt })), counters: own },
     ],
   ])('costs a burst each time when %s', (_, rest) => {
     const even = paced(perSecond, 0).deliveries

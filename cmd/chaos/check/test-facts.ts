@@ -1,5 +1,6 @@
 import type { Disturbance, Life } from '../evidence.ts'
-import type { Change } from '../history.ts'
+import type { Change, Row } from '../history.ts'
+import { plannedConnections, plannedRoutes } from '../providers/plan.ts'
 import type { Delivery, Facts } from './facts.ts'
 
 /** What tests of the checker begin with. */
@@ -37,12 +38,13 @@ export function delivery(at: number, more: Partial<Delivery> = {}): Delivery {
     status: 200,
     content: 'Hello',
     channel: 'SMS',
+    connection: null,
     ...more,
   }
 }
 
 export const life = (more: Partial<Life> = {}): Life => ({ pid, startedAt: 0, endedAt: null, how: 'running', ...more })
-export const sent = {
+export const sent: Row = {
   id,
   channel: 'SMS',
   priority: 'NORMAL',
@@ -52,6 +54,7 @@ export const sent = {
   attempts: 1,
   outcomeUnknown: false,
   key: 'k',
+  via: false,
 }
 
 /** One notification that was accepted, sent and settled; `more` breaks something. */
@@ -66,6 +69,9 @@ export function facts(more: Partial<Facts> = {}): Facts {
     lives: [life()],
     jobTimeoutMs: 2_000,
     pace: null,
+    counters: { replicas: 1, areShared: true },
+    connections: plannedConnections,
+    routes: plannedRoutes,
     fairSpans: [],
     slots: 16,
     ...more,

@@ -47,9 +47,9 @@ export const excusedFaults: readonly Fault[] = [
       if (!(await untilAnswered(world, random))) return nothing
       const replica = random.pick(world.replicas)
       const over = world.evidence.disturb('postgres', 'cut off from postgres', replica.pid)
-      replica.links.postgres?.close()
+      for (const proxy of replica.links.postgres ?? []) proxy.close()
       return async () => {
-        replica.links.postgres?.pass()
+        for (const proxy of replica.links.postgres ?? []) proxy.pass()
         over()
         await goOn(world)
       }

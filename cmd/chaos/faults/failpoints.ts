@@ -100,7 +100,7 @@ const poison: Fault = {
       await replica.kill9()
       replica.launch(settings, true)
     }
-    const item = { ...world.load.make({ share: 0, scripts: ['200'] }), content: 'POISON', maxRetries: 2 }
+    const item = { ...world.load.make({ share: 0, scripts: ['200'] }), content: 'POISON', maxRetries: 2, tags: [] }
     const over = new AbortController()
     const supervise = async () => {
       while (!over.signal.aborted) {

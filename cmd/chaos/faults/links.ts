@@ -31,9 +31,9 @@ function fault(link: LinkName, [name, about, holdMs, change]: Weather): Fault {
     disturbs: [link],
     holdMs,
     async inject(world, random) {
-      for (const { proxy } of world.links(link)) change(proxy, random)
+      for (const proxy of world.links(link)) change(proxy, random)
       return async () => {
-        for (const { proxy } of world.links(link)) proxy.pass()
+        for (const proxy of world.links(link)) proxy.pass()
       }
     },
   }
@@ -51,9 +51,10 @@ function cutOff(link: LinkName): Fault {
     async inject(world, random) {
       const replica = random.pick(world.replicas)
       const over = world.evidence.disturb(link, `cut off from ${link}`, replica.pid)
-      replica.links[link]?.freeze()
+      const proxies = replica.links[link] ?? []
+      for (const proxy of proxies) proxy.freeze()
       return async () => {
-        replica.links[link]?.pass()
+        for (const proxy of proxies) proxy.pass()
         over()
       }
     },

@@ -117,7 +117,7 @@ async function waitOfEach(world: World): Promise<Heal> {
     const items = watched.flatMap((channel) =>
       Array.from({ length: waitingOfEach }, () => {
         const item = load.makeDue()
-        return { ...item, channel, priority, recipient: recipientFor(channel, item.idempotencyKey) }
+        return { ...item, channel, priority, recipient: recipientFor(channel, item.idempotencyKey), tags: [] }
       }),
     )
     await load.send(items)

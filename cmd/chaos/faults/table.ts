@@ -1,4 +1,5 @@
 import { clockFaults } from './clock.ts'
+import { connectionFaults } from './connections.ts'
 import { diskFaults } from './disk.ts'
 import { embeddedFaults } from './embedded.ts'
 import { excusedFaults } from './excused.ts'
@@ -25,6 +26,7 @@ export const faults: readonly Fault[] = [
   ...linkFaults,
   ...cutOffFaults,
   ...targetFaults,
+  ...connectionFaults,
   ...messageFaults,
   ...loadFaults,
   ...startFaults,
