@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os'
 import { defineConfig } from 'vitest/config'
 
 /** Suffixes say what a test needs: `.pg`, `.amqp`, `.redis` a server, `.e2e` running processes (one file at a time). */
@@ -6,9 +7,12 @@ const setupFiles = ['internal/testkit/seed.setup.ts']
 /** The peers of the benchmark bring packages of their own, with tests of their own. */
 const packages = ['**/node_modules/**']
 const e2e = ['cmd/{e2e,chaos}/**/*.e2e.test.ts']
+/** Much of the tests' time is waiting, for servers and processes: vitest's own choice, one core less, is one file at a time on two cores. */
+const maxWorkers = Math.max(2, availableParallelism() - 1)
 
 export default defineConfig({
   test: {
+    maxWorkers,
     coverage: {
       provider: 'v8',
       include: ['cmd/**/*.ts', 'internal/**/*.ts'],

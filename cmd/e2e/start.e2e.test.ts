@@ -1,8 +1,8 @@
 import { once } from 'node:events'
 import { createServer } from 'node:net'
 import { describe, expect, it } from 'vitest'
-import { findFreePort } from '../../internal/embedded/postgres/free-port.ts'
 import { lookUpPostmaster } from './harness/embedded-ground.ts'
+import { findPort } from './harness/ports.ts'
 import { isChosen, profiles } from './harness/profiles.ts'
 import { servicesProfile } from './harness/services-ground.ts'
 import { useWorld } from './harness/world.ts'
@@ -30,7 +30,7 @@ describe.each(profiles)('start ($name)', (profile) => {
   })
 
   it('names the port that another program has, ends, and leaves nothing behind', async () => {
-    const port = await findFreePort()
+    const port = await findPort(world.ground.settings)
     const blocker = createServer().listen({ port, host: '127.0.0.1' })
     await once(blocker, 'listening')
     try {
@@ -74,7 +74,7 @@ describe.runIf(isChosen('services'))('start without servers', () => {
   const world = useWorld(servicesProfile, { start: false })
 
   it('gives up with the reason when PostgreSQL stays away', async () => {
-    const port = await findFreePort()
+    const port = await findPort(world.ground.settings)
     const DATABASE_URL = `postgres://app:open-sesame@127.0.0.1:${port}/x`
     const engine = await world.prepareEngine({ DATABASE_URL, STARTUP_TIMEOUT: '1s' })
     engine.launch()
@@ -84,7 +84,7 @@ describe.runIf(isChosen('services'))('start without servers', () => {
   })
 
   it('serves without RabbitMQ and Redis, accepts, and says that it is not ready', async () => {
-    const [amqpPort, redisPort] = [await findFreePort(), await findFreePort()]
+    const [amqpPort, redisPort] = [await findPort(world.ground.settings), await findPort(world.ground.settings)]
     const engine = await world.prepareEngine({
       RABBITMQ_URL: `amqp://guest:guest@127.0.0.1:${amqpPort}`,
       REDIS_URL: `redis://127.0.0.1:${redisPort}`,

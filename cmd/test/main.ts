@@ -4,11 +4,11 @@ import path from 'node:path'
 import type { Throwaway } from '../../internal/testkit/services/throwaway.ts'
 import { projectRoot } from '../project-root.ts'
 import { endChildren, type Finished, run } from './child.ts'
-import { NoServicesError, openServices, type Services, seconds } from './services.ts'
-import { add, countTests, describeTally, listFailures, type Tally } from './tally.ts'
+import { runLanes } from './lanes.ts'
+import { checkLanes, planTests, type TestRun } from './plan.ts'
+import { findServices, NoServicesError, type Services, seconds } from './services.ts'
+import { add, countTests, describeTally, listFailures, type RunResult, type Tally } from './tally.ts'
 
-/** Scripts of package.json, each one a check; in this order. */
-const checks = ['check:format', 'lint', 'typecheck', 'check:imports', 'check:unused', 'docs:check', 'build'] as const
 const checkTimeoutMs = 5 * 60_000
 const testTimeoutMs = 20 * 60_000
 const usage = `npm test [-- [--coverage] [arguments of "vitest run"]]
@@ -30,18 +30,21 @@ async function main(): Promise<number> {
   const env = testEnvironment()
   const stopper = makeStopper()
   let services: Services
+  let checks: Tally
   try {
-    services = await openServices(env, say, stopper.holds)
+    const selects = args.some((arg) => arg !== '--coverage')
+    const open = await findServices(env, say, stopper.holds)
+    const opening = open()
+    opening.catch(() => undefined) // told below, after the checks
+    checks = add(...(selects ? [] : await runChecks(env)))
+    services = await opening
   } catch (error) {
     if (error instanceof NoServicesError) return fail(error.message)
     throw error
   }
   try {
-    const selected = args.filter((arg) => arg !== '--coverage')
-    const tallies: Tally[] = []
-    for (const check of selected.length > 0 ? [] : checks) tallies.push(await runCheck(check, env))
-    tallies.push(await runTests(args, { ...env, ...services.env }))
-    const total = add(...tallies)
+    const tests = await runTests(args, { ...env, ...services.env })
+    const total = add(checks, tests)
     await services.stop()
     say(
       `took ${seconds(startedAtMs)}${total.skipped > 0 ? `; ${total.skipped} tests do not apply here and were skipped` : ''}`,
@@ -49,6 +52,7 @@ async function main(): Promise<number> {
     say(describeTally(total))
     return total.failed === 0 ? 0 : 1
   } finally {
+    endChildren()
     await services.stop()
   }
 }
@@ -62,27 +66,43 @@ function testEnvironment(): NodeJS.ProcessEnv {
   }
 }
 
+function runChecks(env: NodeJS.ProcessEnv): Promise<readonly Tally[]> {
+  return runLanes(checkLanes.map((scripts) => scripts.map((script) => () => runCheck(script, env))))
+}
+
 async function runCheck(script: string, env: NodeJS.ProcessEnv): Promise<Tally> {
   const result = await run('npm', ['run', '--silent', script], { env, timeoutMs: checkTimeoutMs, output: 'collect' })
   const passed = result.exitCode === 0
-  say(`${passed ? 'ok  ' : 'FAIL'}  ${script.padEnd(14)} ${duration(result)}`)
+  sayResult(passed, script, result)
   if (!passed) say(result.output.trimEnd() || `exit code ${result.exitCode}`)
   return { passed: passed ? 1 : 0, failed: passed ? 0 : 1, skipped: 0 }
 }
 
 async function runTests(args: readonly string[], env: NodeJS.ProcessEnv): Promise<Tally> {
+  const results: RunResult[] = []
+  for (const stage of planTests(args, env)) {
+    const isAlone = stage.length === 1
+    results.push(...(await runLanes(stage.map((lane) => lane.map((one) => () => runVitest(one, env, isAlone))))))
+  }
+  for (const result of results) for (const line of listFailures(result, projectRoot)) say(`failed: ${line}`)
+  return countTests(results)
+}
+
+/** @param isAlone false: other runs write to the terminal too, so each line says whose it is. */
+async function runVitest(one: TestRun, env: NodeJS.ProcessEnv, isAlone: boolean): Promise<RunResult> {
   const folder = await mkdtemp(path.join(os.tmpdir(), 'dispatch-report-'))
   try {
     const file = path.join(folder, 'report.json')
     const reporters = ['--reporter=default', '--reporter=json', `--outputFile.json=${file}`]
-    const options = { env, timeoutMs: testTimeoutMs, output: 'show' } as const
-    const result = await run('vitest', ['run', ...reporters, ...args], options)
-    const report = await readFile(file, 'utf8').catch(() => null)
-    const tally = countTests(report, result.exitCode)
-    if (tally.failed > 0) for (const line of listFailures(report, projectRoot)) say(`failed: ${line}`)
-    say(`${tally.failed === 0 ? 'ok  ' : 'FAIL'}  ${'tests'.padEnd(14)} ${duration(result)}`)
-    if (result.output !== '') say(result.output.trimEnd())
-    return tally
+    const finished = await run('vitest', ['run', ...reporters, ...one.args], {
+      env: { ...env, ...one.env },
+      timeoutMs: testTimeoutMs,
+      output: isAlone ? 'show' : (line) => say(`${one.name} | ${line}`),
+    })
+    const result = { report: await readFile(file, 'utf8').catch(() => null), exitCode: finished.exitCode }
+    sayResult(countTests([result]).failed === 0, one.name, finished)
+    if (finished.output !== '') say(finished.output.trimEnd())
+    return result
   } finally {
     await rm(folder, { recursive: true, force: true })
   }
@@ -107,8 +127,8 @@ function makeStopper(): { readonly holds: (throwaway: Throwaway) => void } {
   return { holds: (throwaway) => held.push(throwaway) }
 }
 
-function duration({ durationMs }: Finished): string {
-  return `${(durationMs / 1000).toFixed(1)} s`
+function sayResult(passed: boolean, name: string, { durationMs }: Finished): void {
+  say(`${passed ? 'ok  ' : 'FAIL'}  ${name.padEnd(14)} ${(durationMs / 1000).toFixed(1)} s`)
 }
 
 function say(line: string): 0 {

@@ -21,35 +21,62 @@ const report = z.object({
   ),
 })
 
+type FileReport = z.infer<typeof report>['testResults'][number]
+
 const reasonLengthMax = 160
 
-/**
- * Counts a report of vitest's JSON reporter.
- * @param text null when vitest wrote none.
- * @param exitCode vitest's own: it also fails for errors outside of tests and for too little coverage.
- */
-export function countTests(text: string | null, exitCode: number | null): Tally {
-  const parsed = report.safeParse(text === null ? null : parseJson(text))
-  if (!parsed.success) return { passed: 0, failed: 1, skipped: 0 }
-  const statuses = parsed.data.testResults.flatMap(({ status, assertionResults }) => {
-    const tests = assertionResults.map((test) => test.status)
-    // A file that cannot be loaded, or whose hooks fail, has no failed test of its own.
-    return status === 'failed' && !tests.includes('failed') ? [...tests, 'failed'] : tests
-  })
-  const passed = statuses.filter((status) => status === 'passed').length
-  const failed = statuses.filter((status) => status === 'failed').length
-  const silentFailure = exitCode !== 0 && failed === 0 ? 1 : 0
-  return { passed, failed: failed + silentFailure, skipped: statuses.length - passed - failed }
+/** What one run of vitest left. */
+export interface RunResult {
+  /** Of its JSON reporter; null when it wrote none. */
+  readonly report: string | null
+  /** Vitest's own: it also fails for errors outside of tests and for too little coverage. */
+  readonly exitCode: number | null
 }
 
-/** One short line for each failed test or file of the report, for the end of the output, where people look first. */
-export function listFailures(text: string | null, root: string): readonly string[] {
-  const parsed = report.safeParse(text === null ? null : parseJson(text))
-  if (!parsed.success) return ['the tests wrote no readable report']
-  return parsed.data.testResults.flatMap((file) => {
+/** Counts the tests of all runs. One that a run leaves to another is not skipped. */
+export function countTests(results: readonly RunResult[]): Tally {
+  const counted = results.map(countRun)
+  const ran = new Set(counted.flatMap((one) => one.ran))
+  const skipped = new Set(counted.flatMap((one) => one.skipped).filter((name) => !ran.has(name)))
+  const passed = counted.reduce((sum, one) => sum + one.passed, 0)
+  return { passed, failed: counted.reduce((sum, one) => sum + one.failed, 0), skipped: skipped.size }
+}
+
+interface Count {
+  readonly passed: number
+  readonly failed: number
+  /** Names of tests. */
+  readonly ran: readonly string[]
+  readonly skipped: readonly string[]
+}
+
+function countRun({ report: text, exitCode }: RunResult): Count {
+  const files = parseReport(text)
+  if (files === null) return { passed: 0, failed: 1, ran: [], skipped: [] }
+  const tests = files.flatMap(({ name, assertionResults }) =>
+    assertionResults.map(({ status, fullName }) => ({ status, name: `${name} > ${fullName}` })),
+  )
+  const ran = tests.filter(({ status }) => status === 'passed' || status === 'failed')
+  const failedFiles = files.filter(hasFailedAsAWhole).length
+  const failedTests = ran.filter(({ status }) => status === 'failed').length
+  const failed = failedTests + failedFiles
+  const silentFailure = exitCode !== 0 && failed === 0 ? 1 : 0
+  return {
+    passed: ran.length - failedTests,
+    failed: failed + silentFailure,
+    ran: ran.map(({ name }) => name),
+    skipped: tests.filter((test) => !ran.includes(test)).map(({ name }) => name),
+  }
+}
+
+/** One short line for each failed test or file of a run, for the end of the output, where people look first. */
+export function listFailures({ report: text }: RunResult, root: string): readonly string[] {
+  const files = parseReport(text)
+  if (files === null) return ['the tests wrote no readable report']
+  return files.flatMap((file) => {
     const name = path.relative(root, file.name)
+    if (hasFailedAsAWhole(file)) return [`${name}: ${firstLine(file.message)}`]
     const failed = file.assertionResults.filter((test) => test.status === 'failed')
-    if (failed.length === 0) return file.status === 'failed' ? [`${name}: ${firstLine(file.message)}`] : []
     return failed.map((test) => `${name} > ${test.fullName}: ${firstLine(test.failureMessages[0] ?? '')}`)
   })
 }
@@ -74,9 +101,15 @@ export function describeTally({ passed, failed }: Tally): string {
   return `${passed} passed, ${failed} failed`
 }
 
-function parseJson(text: string): unknown {
+/** A file that could not be loaded, or whose hooks failed, has no failed test of its own. */
+function hasFailedAsAWhole({ status, assertionResults }: FileReport): boolean {
+  return status === 'failed' && !assertionResults.some((test) => test.status === 'failed')
+}
+
+/** Null when there is none, or none that can be read. */
+function parseReport(text: string | null): readonly FileReport[] | null {
   try {
-    return JSON.parse(text)
+    return report.parse(JSON.parse(text ?? '')).testResults
   } catch {
     return null
   }

@@ -1,8 +1,8 @@
 import { type ChildProcess, spawn } from 'node:child_process'
-import { findFreePort } from '../../../internal/embedded/postgres/free-port.ts'
 import { eventually } from '../../../internal/testkit/eventually.ts'
 import { Client } from './client.ts'
 import { RecentOutput } from './output.ts'
+import { findPort } from './ports.ts'
 import { program, requireBuild } from './program.ts'
 
 /** Environment variables of the engine; undefined = not set. */
@@ -44,7 +44,7 @@ export class Engine {
   static async prepare(folder: string, settings: Settings): Promise<Engine> {
     requireBuild()
     const given = settings['API_PORT']
-    return new Engine(given === undefined ? await findFreePort() : Number(given), folder, settings)
+    return new Engine(given === undefined ? await findPort(settings) : Number(given), folder, settings)
   }
 
   /** Everything it wrote lately, over all its lives. */
