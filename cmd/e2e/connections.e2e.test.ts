@@ -130,7 +130,8 @@ function tests(profile: Profile): void {
     const content = 'Grüße, "Ada" \u{1F44B}\nzweite Zeile'
     await connected.operator.connect('signed', 'webhook@1', { url: end.url, secrets: [old] })
     for (const secrets of [[old], [fresh, old], [fresh]]) {
-      await connected.operator.change('signed', { config: { url: end.url, secrets } })
+      // Without the grace time, in which a secret that was left out would go on signing.
+      await connected.operator.change('signed', { config: { url: end.url, secrets, secretGraceHours: 0 } })
       const item = { channel: 'WEBHOOK', recipient: 'customer-7', content, provider: 'signed' }
       const { id } = await connected.client.create(item)
       await untilStatus(connected.client, id, 'SENT')

@@ -33,8 +33,11 @@ export function makeReplay({ store, publish }: ReplayDeps): Replay {
     const result = await store.replay({ tenant, id, generation: seen.generation, force })
     if (result.kind === 'not_found') throw new NotFoundError(`no notification ${id}`)
     if (result.kind === 'conflict') throw conflict(id, result)
-    void publish([{ ...result.reference, ...result.lane }])
-    return get(tenant, id)
+    try {
+      return await get(tenant, id) // as it was queued: a worker may have it a moment after the publish
+    } finally {
+      void publish([{ ...result.reference, ...result.lane }])
+    }
   }
 }
 

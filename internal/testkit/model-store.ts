@@ -81,7 +81,7 @@ export class ModelStore implements Pick<NotificationStore, ModelledVerbs> {
   async claim(refs: readonly Reference[], lease: Lease): Promise<readonly Claimed[]> {
     const nowMs = this.#nowMs()
     const known = refs.filter(({ id, leaseToken }) => {
-      const row = this.rows.get(id)
+      const row = lease.isRepeat === true ? this.rows.get(id) : undefined
       return row !== undefined && step.wasClaimedBy(row, leaseToken, lease.owner, nowMs)
     })
     const won = refs.filter(({ id, leaseToken }) =>

@@ -75,15 +75,16 @@ const claim = fc
     off: fc.constantFrom(0, 0, 0, -1, 1),
     owner: fc.constantFrom('w1', 'w2'),
     durationMs: inTicks(6, 6, 0),
+    isRepeat: fc.boolean(),
   })
   .map(
-    ({ picks, off, owner, durationMs }) =>
+    ({ picks, off, owner, durationMs, isRepeat }) =>
       new Command<Pair>('claim', async (pair) => {
         const rows = pair.rowsFor(picks[0] ?? 0)
         const refs = picked(rows, picks).map(({ id, leaseToken }) => ({ id, leaseToken: leaseToken + off }))
         const claims = await pair.both(
           'claim',
-          (store) => store.claim(refs, { owner, durationMs }),
+          (store) => store.claim(refs, { owner, durationMs, isRepeat }),
           (won) =>
             won
               .map(({ waitedMs, dueForMs, createdAt: _createdAt, ...one }) => ({
