@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import type { Config } from '../../internal/config/config.ts'
 import { makeAccept } from '../../internal/dispatch/accept.ts'
+import { makeFindRefusedLimit } from '../../internal/dispatch/accept-limits.ts'
 import { makeCancel } from '../../internal/dispatch/cancel.ts'
 import type { Publish } from '../../internal/dispatch/publish.ts'
 import { makeQueries } from '../../internal/dispatch/query.ts'
@@ -15,6 +16,7 @@ import type { Clock } from '../../internal/port/clock.ts'
 import type { ConnectionAdmin } from '../../internal/port/connection-admin.ts'
 import type { HealthCheck, HeartbeatStore } from '../../internal/port/health.ts'
 import type { NotificationStore } from '../../internal/port/notification-store.ts'
+import type { Outlets } from '../../internal/port/outlet.ts'
 import type { ParkedMessages } from '../../internal/port/parked.ts'
 import type { StandInFor } from '../../internal/port/telemetry.ts'
 import type { PinoLogger } from '../../internal/telemetry/logger.ts'
@@ -27,6 +29,7 @@ export interface HttpInput {
   readonly parked: ParkedMessages
   readonly dispatchWithout: () => readonly StandInFor[]
   readonly connections: ConnectionAdmin
+  readonly outlets: Outlets
   readonly bucketFigures: BucketFiguresReader
   readonly publish: Publish
   readonly wakeScanIn: (ms: number) => void
@@ -61,6 +64,7 @@ export function makeHttp(config: Config, input: HttpInput): { readonly server: H
       parked: input.parked,
       dispatchWithout: input.dispatchWithout,
       connections: input.connections,
+      findRefusedLimit: makeFindRefusedLimit(input.outlets),
       bucketFigures: input.bucketFigures,
       metricsText: () => {
         showLog()

@@ -137,6 +137,7 @@ export function wire(config: Config, input: WireInput): Engine {
     parked: messages.parked,
     dispatchWithout: () => degradation.without,
     connections: outlets.admin,
+    outlets: registry,
     bucketFigures: routing.figures,
     publish,
     wakeScanIn,

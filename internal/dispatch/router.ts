@@ -103,12 +103,16 @@ export function makeRouter(deps: RouterDeps, settings: RouterSettings): Router {
   return { wayFor: (message) => wayOf(deps.outlets, message), begin }
 }
 
-function wayOf(outlets: Outlets, message: Claimed): Way | null {
+/** Over which connections a notification would go; null = over the plain provider. */
+export function wayOf(outlets: Pick<Outlets, 'routeFor'>, message: Addressed): Way | null {
   const { provider } = message
   if (provider === null) return outlets.routeFor(message)
   const tier = { connections: [{ connection: provider, weight: 1 }] }
   return { tiers: [tier], tryTimeoutMs: null, totalTimeoutMs: null }
 }
+
+/** What of a notification decides over which connections it goes. */
+export type Addressed = Pick<Claimed, 'channel' | 'tags' | 'provider'>
 
 type TripDeps = Pick<RouterDeps, 'outlets' | 'health' | 'clock' | 'recipientKey'>
 

@@ -21,6 +21,7 @@ export function failingOutlet(outlet: Opened, failpoints: Failpoints): Opened {
     repeatable,
     buckets,
     segments: (message) => outlet.segments(message),
+    brokenLimit: (texts) => outlet.brokenLimit(texts),
     send: (message, signal) => failingSend(message.content, () => outlet.send(message, signal), lost, failpoints),
     probe: (signal) => outlet.probe(signal),
     close: () => outlet.close(),

@@ -158,6 +158,7 @@ export function setup({ settings = {}, deps = {}, failure }: World = {}) {
           })),
         }
       },
+      findRefusedLimit: () => null,
       async cancel(_tenant, id) {
         find(id)
       },

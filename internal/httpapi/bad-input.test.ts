@@ -112,6 +112,20 @@ describe('bad input to POST /v1/notifications', () => {
     expect(accepted).toEqual([])
   })
 
+  it('what none of its connections takes is a 400 that names field, limit, measure and connection', async () => {
+    const refused = { connection: 'twilio-eu', field: 'segments', limit: 10, unit: 'segments', measured: 12 } as const
+    const { post, accepted } = setup({ deps: { findRefusedLimit: () => refused } })
+    const single = await post('/v1/notifications', plain)
+    const batch = await post('/v1/notifications/batch', { notifications: [plain] })
+    expect([single.status, batch.status]).toEqual([400, 400])
+    const message = 'expected at most 10 segments for connection twilio-eu, found 12'
+    expect((await problemOf(single)).errors).toEqual([
+      { path: 'content', code: 'too_long', message: `content: ${message}` },
+    ])
+    expect((await problemOf(batch)).errors).toMatchObject([{ path: 'notifications[0].content', code: 'too_long' }])
+    expect(accepted).toEqual([])
+  })
+
   it('never says content or recipient back', async () => {
     const { post } = setup()
     const secret = 'secret-text'

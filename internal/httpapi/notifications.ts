@@ -1,4 +1,5 @@
 import type { Accept, AcceptedNotification } from '../dispatch/accept.ts'
+import type { FindRefusedLimit } from '../dispatch/accept-limits.ts'
 import type { Cancel } from '../dispatch/cancel.ts'
 import type { Queries } from '../dispatch/query.ts'
 import type { Replay } from '../dispatch/replay.ts'
@@ -22,6 +23,7 @@ export interface NotificationDeps {
   readonly queries: Queries
   readonly clock: Pick<Clock, 'now'>
   readonly budget: BodyBudget
+  readonly findRefusedLimit: FindRefusedLimit
 }
 
 export interface NotificationSettings {
@@ -87,12 +89,13 @@ export function toAccepted({ notification, duplicate }: AcceptedNotification) {
 
 export function requestContext(
   c: Ctx,
-  { clock }: Pick<NotificationDeps, 'clock'>,
+  { clock, findRefusedLimit }: Pick<NotificationDeps, 'clock' | 'findRefusedLimit'>,
   { maxRetriesDefault }: NotificationSettings,
   idempotencyKey: string | null,
 ): RequestContext {
   const nowMs = clock.now().getTime()
-  return { requestId: c.get('requestId'), idempotencyKey, nowMs, maxRetriesDefault, strict: prefersStrict(c) }
+  const strict = prefersStrict(c)
+  return { requestId: c.get('requestId'), idempotencyKey, nowMs, maxRetriesDefault, strict, findRefusedLimit }
 }
 
 async function get(c: Ctx, queries: Queries, tenant: string): Promise<Response> {

@@ -1,5 +1,6 @@
 import type { z } from '@hono/zod-openapi'
 import type { AcceptInput } from '../dispatch/accept.ts'
+import type { FindRefusedLimit } from '../dispatch/accept-limits.ts'
 import { batchItemsMax, idempotencyKeyMax } from '../domain/notification.ts'
 import { checkForChannel } from './channel-rules.ts'
 import type { Ctx } from './context.ts'
@@ -19,6 +20,7 @@ export interface RequestContext {
   readonly maxRetriesDefault: number
   /** Unknown fields are errors. */
   readonly strict: boolean
+  readonly findRefusedLimit: FindRefusedLimit
 }
 
 const create = reading(createSchema, createSchema.partial(), ['channel', 'priority'])
@@ -48,7 +50,7 @@ export function readNotification(
   const { channel, content } = valid
   if (channel === undefined || recipient === null || content === undefined) return null
   const maxRetries = valid.maxRetries ?? 0
-  return {
+  const item: AcceptInput = {
     channel,
     recipient,
     content,
@@ -65,6 +67,16 @@ export function readNotification(
     tags: valid.tags ?? [],
     metadata: valid.metadata ?? null,
   }
+  const refused = context.findRefusedLimit(item)
+  if (refused === null) return item
+  const { connection, field, limit, unit, measured } = refused
+  const name = field === 'segments' || field === 'payload' ? 'content' : field
+  findings.error(
+    path(name),
+    'too_long',
+    `expected at most ${limit} ${unit} for connection ${connection}, found ${measured}`,
+  )
+  return null
 }
 
 /** The items of a batch body, each with its own findings. Null when the list itself is wrong. */

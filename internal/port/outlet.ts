@@ -65,6 +65,18 @@ export type Bucket =
     }
   | { readonly kind: 'concurrency'; readonly limit: number }
 
+/** What of a message may be too long for a connection. */
+export type MessageTexts = Pick<Claimed, 'content' | 'title' | 'html' | 'data'>
+
+/** A limit of a connection that a message breaks, where the connection neither shortens nor splits it. */
+export interface BrokenLimit {
+  readonly field: 'content' | 'title' | 'html' | 'data' | 'segments' | 'payload'
+  readonly limit: number
+  /** What is counted: `bytes`, `segments` … */
+  readonly unit: string
+  readonly measured: number
+}
+
 /** A connection that can send: what the connector engine and SMTP have in common. */
 export interface Outlet {
   readonly id: ConnectionId
@@ -75,6 +87,8 @@ export interface Outlet {
   readonly buckets: readonly Bucket[]
   /** What the message costs in a bucket that counts segments. */
   segments(message: Claimed): number
+  /** What a send would refuse for its length alone; null = nothing. The size of the whole request shows only then. */
+  brokenLimit(texts: MessageTexts): BrokenLimit | null
   /** Sends once; never rejects but for a bug. */
   send(message: Claimed, signal: AbortSignal): Promise<TryResult>
   /** Tests without sending; null when it cannot. */

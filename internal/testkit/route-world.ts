@@ -10,7 +10,14 @@ import { makeFailureCounter } from '../lifecycle/failure-counter.ts'
 import type { Reference } from '../port/broker.ts'
 import type { BucketLimiter } from '../port/bucket-limiter.ts'
 import type { ConnectionState } from '../port/connection-telemetry.ts'
-import { type Bucket, type Outlet, type TryResult, unansweredTry } from '../port/outlet.ts'
+import {
+  type BrokenLimit,
+  type Bucket,
+  type MessageTexts,
+  type Outlet,
+  type TryResult,
+  unansweredTry,
+} from '../port/outlet.ts'
 import type { OutletState } from '../port/outlet-state.ts'
 import { aNotification } from './builders.ts'
 import { ManualClock, settle as turns } from './manual-clock.ts'
@@ -54,6 +61,14 @@ export class FakeOutlet implements Outlet {
 
   segments(): number {
     return 1
+  }
+
+  /** Of content, in characters. */
+  contentMax = Infinity
+
+  brokenLimit({ content }: MessageTexts): BrokenLimit | null {
+    if (content.length <= this.contentMax) return null
+    return { field: 'content', limit: this.contentMax, unit: 'chars', measured: content.length }
   }
 
   async send(message: { readonly id: NotificationId; readonly recipient: string }, signal: AbortSignal) {

@@ -15,11 +15,14 @@ export interface LimitProblem {
   readonly measured: number
 }
 
-export type LimitCheck =
+/** What the limits are about. */
+type Limited = Pick<ConnectorMessage, 'key' | 'content' | 'title' | 'html' | 'data'>
+
+export type LimitCheck<M extends Limited> =
   | {
       readonly ok: true
       /** What is sent, in order: one message, or several when the content was split. */
-      readonly messages: readonly [ConnectorMessage, ...ConnectorMessage[]]
+      readonly messages: readonly [M, ...M[]]
       /** Fields that were shortened. */
       readonly truncated: readonly ('content' | 'title' | 'html')[]
       /** SMS segments of all messages; null when the connector does not count them. */
@@ -33,7 +36,7 @@ type LimitedConnector = { readonly document: Pick<ConnectorDocument, 'limits' | 
  * Holds a message against the limits of a connector: what is too long is refused, shortened or split, as the document
  * says. The size of the request itself (`payload`) is known only when it is written, see `ConnectorSender.send`.
  */
-export function checkLimits({ document }: LimitedConnector, message: ConnectorMessage): LimitCheck {
+export function checkLimits<M extends Limited>({ document }: LimitedConnector, message: M): LimitCheck<M> {
   const { limits, rates } = document
   const problem = dataProblem(limits, message)
   if (problem !== null) return { ok: false, problem }
@@ -80,7 +83,7 @@ export function formatLimitProblem({ field, limit, unit, measured }: LimitProble
   return `${field} is ${measured} ${unit} long, this connector takes at most ${limit}`
 }
 
-function dataProblem({ data }: Limits, message: ConnectorMessage): LimitProblem | null {
+function dataProblem({ data }: Limits, message: Pick<Limited, 'data'>): LimitProblem | null {
   if (data === undefined || message.data === null) return null
   const measured = Buffer.byteLength(JSON.stringify(message.data))
   return measured <= data.maxBytes ? null : { field: 'data', limit: data.maxBytes, unit: 'bytes', measured }
@@ -121,7 +124,7 @@ function shorten(text: string, limit: ContentLimit): readonly string[] | LimitPr
 }
 
 /** Title, HTML and data go with the first part; each other part has a key of its own, so that none is a repeat. */
-function laterPart(message: ConnectorMessage, content: string, part: number): ConnectorMessage {
+function laterPart<M extends Limited>(message: M, content: string, part: number): M {
   return { ...message, key: `${message.key}#${part}`, content, title: null, html: null, data: null }
 }
 

@@ -1,6 +1,6 @@
 import type { ConnectionId } from '../../domain/connection.ts'
 import type { Claimed } from '../../port/notification-store.ts'
-import type { Bucket, TryResult } from '../../port/outlet.ts'
+import type { BrokenLimit, Bucket, MessageTexts, TryResult } from '../../port/outlet.ts'
 import { providerKey } from '../../port/provider.ts'
 import type { ConnectorResult } from '../connector/answer.ts'
 import type { CallDeps } from '../connector/call.ts'
@@ -60,6 +60,11 @@ class ConnectorOutlet implements OpenOutlet {
   segments(message: Claimed): number {
     const fitting = checkLimits(this.#connector, messageOf(message))
     return fitting.ok ? (fitting.segments ?? 1) : 1 // what does not fit is refused by the send, and costs nothing
+  }
+
+  brokenLimit(texts: MessageTexts): BrokenLimit | null {
+    const fitting = checkLimits(this.#connector, { key: '', ...texts })
+    return fitting.ok ? null : fitting.problem
   }
 
   send(message: Claimed, signal: AbortSignal): Promise<TryResult> {

@@ -3,7 +3,14 @@ import type { ConnectionId } from '../../domain/connection.ts'
 import { messageOf } from '../../domain/errors.ts'
 import type { Clock } from '../../port/clock.ts'
 import type { Claimed } from '../../port/notification-store.ts'
-import { type Bucket, type Outlet, type TryResult, unansweredTry } from '../../port/outlet.ts'
+import {
+  type BrokenLimit,
+  type Bucket,
+  type MessageTexts,
+  type Outlet,
+  type TryResult,
+  unansweredTry,
+} from '../../port/outlet.ts'
 import type { Logger } from '../../port/telemetry.ts'
 import type { OpenOutlet } from './kind.ts'
 import type { ConnectionEntry, Settings } from './state.ts'
@@ -40,6 +47,10 @@ class LiveOutlet implements Outlet {
 
   segments(message: Claimed): number {
     return this.#inner.segments(message)
+  }
+
+  brokenLimit(texts: MessageTexts): BrokenLimit | null {
+    return this.#inner.brokenLimit(texts)
   }
 
   send(message: Claimed, signal: AbortSignal): Promise<TryResult> {

@@ -42,6 +42,7 @@ function slowKind() {
         repeatable: false,
         buckets: [],
         segments: () => 1,
+        brokenLimit: () => null,
         async send() {
           const { promise, resolve } = Promise.withResolvers<void>()
           sends.push(resolve)

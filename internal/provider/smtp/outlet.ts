@@ -78,6 +78,11 @@ class PooledOutlet implements SmtpOutlet {
     return 1
   }
 
+  /** How large a mail may be is the relay's to say. */
+  brokenLimit(): null {
+    return null
+  }
+
   async send(message: MailSource, signal: AbortSignal): Promise<TryResult> {
     const draft = draftMail(message, this.#settings, this.#deps.clock.now())
     if (!draft.ok) {
