@@ -1,6 +1,6 @@
 import { once } from 'node:events'
 import { mkdtemp, rm, utimes, writeFile } from 'node:fs/promises'
-import { createServer, type IncomingMessage } from 'node:http'
+import { createServer, type IncomingMessage, type Server } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -86,6 +86,11 @@ export async function target(status: number, body = '{}') {
       response.writeHead(answer.status, { 'content-type': 'application/json' }).end(body)
     })
   })
+  return { url: await listen(server), seen, answer }
+}
+
+/** Opens it on a free port until the test ends. @returns its address without a path. */
+export async function listen(server: Server): Promise<string> {
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
   onTestFinished(() => {
@@ -94,7 +99,7 @@ export async function target(status: number, body = '{}') {
   })
   const address = server.address()
   const port = typeof address === 'object' && address !== null ? address.port : 0
-  return { url: `http://127.0.0.1:${port}`, seen, answer }
+  return `http://127.0.0.1:${port}`
 }
 
 export interface WorldOptions extends Partial<Pick<RegistryDeps, 'sealer' | 'environment' | 'store' | 'builtIn'>> {

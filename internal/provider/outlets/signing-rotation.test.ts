@@ -1,9 +1,8 @@
 import { randomBytes } from 'node:crypto'
-import { once } from 'node:events'
 import { createServer, type IncomingHttpHeaders } from 'node:http'
 import { Webhook } from 'standardwebhooks'
-import { afterEach, beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest'
-import { aMessage, folder, shippedDir, world } from './outlets.suite.ts'
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import { aMessage, folder, listen, shippedDir, world } from './outlets.suite.ts'
 
 const newSecret = () => `whsec_${randomBytes(32).toString('base64')}`
 const [first, second, third] = [newSecret(), newSecret(), newSecret()]
@@ -21,15 +20,7 @@ async function receiver() {
       response.end('{}')
     })
   })
-  server.listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  onTestFinished(() => {
-    server.closeAllConnections()
-    server.close()
-  })
-  const address = server.address()
-  const port = typeof address === 'object' && address !== null ? address.port : 0
-  return { url: `http://127.0.0.1:${port}/in`, got }
+  return { url: `${await listen(server)}/in`, got }
 }
 
 /** What the public library of receivers says to each secret. */
