@@ -1,6 +1,6 @@
 import type { ConnectionId } from '../domain/connection.ts'
 import type { BrokenLimit, MessageTexts, Outlets } from '../port/outlet.ts'
-import { type Addressed, wayOf } from './router.ts'
+import { type Addressed, connectionsOf, wayOf } from './router.ts'
 
 /** A limit that a new notification breaks, and the connection that has it. */
 export interface RefusedLimit extends BrokenLimit {
@@ -17,7 +17,7 @@ export function makeFindRefusedLimit(outlets: Outlets): FindRefusedLimit {
   return (message) => {
     const way = wayOf(outlets, message)
     let first: RefusedLimit | null = null
-    for (const { connection } of way?.tiers.flatMap((tier) => tier.connections) ?? []) {
+    for (const connection of way === null ? [] : connectionsOf(way)) {
       const broken = outlets.outlet(connection)?.brokenLimit(message) ?? null
       if (broken === null) return null
       first ??= { connection, ...broken }

@@ -131,8 +131,7 @@ export class ChannelWorker {
   }
 
   #pump(): void {
-    while (this.#mayBegin()) {
-      const wanted = Math.min(this.#slots.open, envelopeRefsMax, this.#waiting)
+    for (let wanted = this.#beginnable(); wanted > 0; wanted = this.#beginnable()) {
       this.#slots.take(wanted)
       this.#spokenFor += wanted
       this.#claimsInFlight++
@@ -149,10 +148,11 @@ export class ChannelWorker {
     telemetry.bound(unsettled, { inUse: this.#slots.unsettled, limit: unsettledMax })
   }
 
-  #mayBegin(): boolean {
-    if (this.#quiet || this.#paused || this.#claimsInFlight >= claimsInFlightMax) return false
-    const wanted = Math.min(this.#slots.open, this.#waiting)
-    return wanted >= (this.#claimsInFlight === 0 ? 1 : claimWidenAt)
+  /** How many references the next claim takes; 0 = none begins now. */
+  #beginnable(): number {
+    if (this.#quiet || this.#paused || this.#claimsInFlight >= claimsInFlightMax) return 0
+    const wanted = Math.min(this.#slots.open, envelopeRefsMax, this.#waiting)
+    return wanted >= (this.#claimsInFlight === 0 ? 1 : claimWidenAt) ? wanted : 0
   }
 
   #track(work: Promise<void>): void {

@@ -111,25 +111,30 @@ export function wayOf(outlets: Pick<Outlets, 'routeFor'>, message: Addressed): W
   return { tiers: [tier], tryTimeoutMs: null, totalTimeoutMs: null }
 }
 
+/** A route stays the same object for many messages. */
+const knownConnections = new WeakMap<Way, readonly ConnectionId[]>()
+
+/** Of all tiers, in their order. */
+export function connectionsOf(way: Way): readonly ConnectionId[] {
+  const known = knownConnections.get(way)
+  if (known !== undefined) return known
+  const found = way.tiers.flatMap((tier) => tier.connections.map(({ connection }) => connection))
+  knownConnections.set(way, found)
+  return found
+}
+
 /** What of a notification decides over which connections it goes. */
 export type Addressed = Pick<Claimed, 'channel' | 'tags' | 'provider'>
 
 type TripDeps = Pick<RouterDeps, 'outlets' | 'health' | 'clock' | 'recipientKey'>
 
 function tripMaker({ outlets, health, clock, recipientKey }: TripDeps, jobTimeoutMs: number) {
-  // A route stays the same object for many messages.
-  const connectionsOf = new WeakMap<Way, readonly ConnectionId[]>()
-  const connectionsIn = (way: Way) => {
-    const found = connectionsOf.get(way) ?? way.tiers.flatMap((tier) => tier.connections.map((one) => one.connection))
-    connectionsOf.set(way, found)
-    return found
-  }
   return (message: Claimed, way: Way): Trip => {
     const startedMs = clock.monotonicMs()
     const { dueForMs, recipient } = message
     const totalMs = dueForMs === null || way.totalTimeoutMs === null ? null : way.totalTimeoutMs - dueForMs
     const keyOf = (id: ConnectionId) => recipientKey(id, recipient)
-    const connections = connectionsIn(way)
+    const connections = connectionsOf(way)
     const standingOf = (id: ConnectionId): OutletStanding | null => {
       const outlet = outlets.outlet(id)
       if (outlet === null) return null
@@ -149,13 +154,8 @@ function tripMaker({ outlets, health, clock, recipientKey }: TripDeps, jobTimeou
   }
 }
 
-function choose({ random }: Pick<RouterDeps, 'random'>, { message, way, connections, standingOf }: Trip): Choice {
+function choose({ random }: Pick<RouterDeps, 'random'>, { message, way, standingOf }: Trip): Choice {
   const { tried, unknownOver } = message
-  const [only] = connections
-  if (connections.length === 1 && only !== undefined && unknownOver.length === 0) {
-    const ms = standingOf(only)?.usableInMs ?? null
-    return ms !== null && ms <= 0 ? { kind: 'try', order: connections, othersInMs: null } : { kind: 'wait', ms }
-  }
   return chooseOutlets({ tiers: way.tiers, tried, unknownOver, standingOf, random })
 }
 

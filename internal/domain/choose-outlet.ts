@@ -60,9 +60,13 @@ export function chooseOutlets(input: ChoiceInput): Choice {
 
 type Bound = { readonly kind: 'any' | 'nothing' } | { readonly kind: 'only'; readonly id: ConnectionId }
 
-/** What an open outcome leaves. */
+/** What an open outcome leaves, or a route of one connection. */
 function boundTo({ unknownOver, tiers, standingOf }: ChoiceInput): Bound {
-  if (unknownOver.length === 0) return { kind: 'any' }
+  if (unknownOver.length === 0) {
+    const [only] = tiers[0]?.connections ?? []
+    const isOne = tiers.length === 1 && tiers[0]?.connections.length === 1
+    return isOne && only !== undefined ? { kind: 'only', id: only.connection } : { kind: 'any' }
+  }
   const over = unknownOver.findLast((id) => id !== null) ?? null
   if (over !== null) return standingOf(over)?.repeatable === false ? { kind: 'nothing' } : { kind: 'only', id: over }
   // Its worker vanished without a word: it may have gone over any of them.

@@ -182,8 +182,8 @@ export class Metrics implements Telemetry {
     observe(this.#query, { statement }, durationMs)
   }
 
-  bound(name: Bound, { inUse, limit }: { readonly inUse: number; readonly limit: number }): void {
-    this.#bounds.set(name, { inUse, limit })
+  bound(name: Bound, state: { readonly inUse: number; readonly limit: number }): void {
+    this.#bounds.set(name, state)
   }
 
   refused(name: Bound, count: number): void {
