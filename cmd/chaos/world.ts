@@ -34,8 +34,11 @@ export const jobTimeoutMs = 2_000
 export const leaseMs = 22_000
 const workerConcurrency = 16
 
-/** On servers everything goes the long way, through RabbitMQ, or faults of it would meet nothing; built-in, the short one. */
-const ways = { services: { WORKER_SHORTCUT: 'false' }, embedded: {} } as const
+/**
+ * On servers every other engine, the first one too, sends all its work through RabbitMQ, or faults of it would meet little. The
+ * others, and those with built-in parts, store what they can send at once as claimed.
+ */
+const takesLongWay = (profile: ProfileName, index: number) => profile === 'services' && index % 2 === 0
 /** Everything as quick as the engine allows; the lease is the shortest for this job timeout. */
 const quick = {
   APP_HOST: '127.0.0.1',
@@ -117,7 +120,8 @@ export class World {
       for (let index = 0; index < options.replicas; index++) {
         const { links, settings } = await ground.link(targets.addresses)
         const probe = probeSettings(path.join(folder, `memory-${index}.json`), leak)
-        const all = { ...quick, ...ways[profile], RATE_LIMIT_PER_SEC: String(limit), ...probe, ...via, ...settings }
+        const way = { WORKER_SHORTCUT: String(!takesLongWay(profile, index)) }
+        const all = { ...quick, ...way, RATE_LIMIT_PER_SEC: String(limit), ...probe, ...via, ...settings }
         const onUnexpectedEnd = (text: string) =>
           wrong.push({ invariant: 0, text: `an engine ended by itself: ${text}` })
         replicas.push(await Replica.prepare(index, ground.folder, all, links, { evidence, onUnexpectedEnd }))

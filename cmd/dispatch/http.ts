@@ -3,6 +3,7 @@ import type { Config } from '../../internal/config/config.ts'
 import { makeAccept } from '../../internal/dispatch/accept.ts'
 import { makeFindRefusedLimit } from '../../internal/dispatch/accept-limits.ts'
 import { makeCancel } from '../../internal/dispatch/cancel.ts'
+import type { Starter } from '../../internal/dispatch/head-start.ts'
 import type { Publish } from '../../internal/dispatch/publish.ts'
 import { makeQueries } from '../../internal/dispatch/query.ts'
 import { makeReplay } from '../../internal/dispatch/replay.ts'
@@ -32,6 +33,7 @@ export interface HttpInput {
   readonly outlets: Outlets
   readonly bucketFigures: BucketFiguresReader
   readonly publish: Publish
+  readonly starter: Starter | undefined
   readonly wakeScanIn: (ms: number) => void
   /** Told of all rows that were not answered yet. */
   readonly unanswered: (rows: number) => void
@@ -48,14 +50,17 @@ export interface HttpInput {
 const acceptSettings = { maxInFlight: 2, maxWaitingRows: 20_000 }
 
 export function makeHttp(config: Config, input: HttpInput): { readonly server: HttpServer } {
-  const { store, publish, wakeScanIn, unanswered, telemetry, logger, clock } = input
+  const { store, publish, starter, wakeScanIn, unanswered, telemetry, logger, clock } = input
   const readiness = new Readiness()
   const newId = makeNewId()
   const hash = (text: string) => createHash('sha256').update(text).digest('hex')
   const showLog = logWatch(logger, telemetry)
   const app = makeApp(
     {
-      accept: makeAccept({ store, publish, telemetry, clock, newId, hash, wakeScanIn, unanswered }, acceptSettings),
+      accept: makeAccept(
+        { store, publish, starter, telemetry, clock, newId, hash, wakeScanIn, unanswered },
+        acceptSettings,
+      ),
       cancel: makeCancel({ store }),
       replay: makeReplay({ store, publish }),
       queries: makeQueries(store),

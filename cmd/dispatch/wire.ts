@@ -140,6 +140,7 @@ export function wire(config: Config, input: WireInput): Engine {
     outlets: registry,
     bucketFigures: routing.figures,
     publish,
+    starter: config.worker.shortcut ? work?.worker : undefined,
     wakeScanIn,
     unanswered: (rows) => void (unanswered = rows),
     telemetry,
@@ -220,9 +221,10 @@ function openWorker(
     { ...common, provider: breaking.provider(provider), router, settle, giveUp, random: Math.random },
     { jobTimeoutMs, retry: config.retry },
   )
+  const unpaced = new Set(channels.filter((channel) => config.limits.send[channel].perSecond === 0))
   const worker = makeWorker(
     { ...common, ...others, deliver },
-    { concurrency, leaseMs: config.leaseMs, owner: instanceId },
+    { concurrency, leaseMs: config.leaseMs, owner: instanceId, unpaced },
   )
   return { worker }
 }

@@ -34,7 +34,7 @@ const sending = {
     group: 'Sending',
     parse: boolean,
     default: 'true',
-    help: 'An idle worker takes what its own process accepted without the way through RabbitMQ. When false, everything goes through it.',
+    help: 'What a process accepted and can send soon is not published: without a limit on its channel it is stored as claimed. When false, everything goes through RabbitMQ.',
   }),
   brokerConsumerTimeoutMs: setting({
     env: 'BROKER_CONSUMER_TIMEOUT',

@@ -12,7 +12,16 @@ const createdAt = new Date('2026-01-01T00:00:00.000Z')
 const expiresAt = new Date('2026-01-02T00:00:00.000Z')
 
 function stored(item: NewNotification, change: Partial<AcceptedItem> = {}): AcceptedItem {
-  return { id: item.id, duplicate: false, createdAt, expiresAt, status: 'QUEUED', dueInMs: 30_000, ...change }
+  return {
+    id: item.id,
+    duplicate: false,
+    createdAt,
+    expiresAt,
+    status: 'QUEUED',
+    dueInMs: 30_000,
+    claimed: null,
+    ...change,
+  }
 }
 
 type Requests = readonly (readonly NewNotification[])[]

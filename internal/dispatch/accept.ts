@@ -8,9 +8,10 @@ import {
   type NotificationId,
 } from '../domain/notification.ts'
 import type { Clock } from '../port/clock.ts'
-import type { AcceptedItem, AcceptResult, NotificationStore } from '../port/notification-store.ts'
+import type { AcceptedItem, AcceptResult, Claimed, NotificationStore } from '../port/notification-store.ts'
 import type { Telemetry } from '../port/telemetry.ts'
 import { makeGate } from './gate.ts'
+import type { Start, Starter } from './head-start.ts'
 import type { Publish, PublishableRow } from './publish.ts'
 
 /** A notification as validated, with defaults applied. */
@@ -47,6 +48,8 @@ export type Accept = (request: AcceptRequest) => Promise<AcceptedRequest>
 export interface AcceptDeps {
   readonly store: Pick<NotificationStore, 'accept' | 'findByIds'>
   readonly publish: Publish
+  /** Absent: everything is published. */
+  readonly starter?: Starter | undefined
   readonly telemetry: Pick<Telemetry, 'accepted' | 'bound' | 'refused'>
   readonly clock: Pick<Clock, 'monotonicMs' | 'endOfTurn'>
   readonly newId: () => NotificationId
@@ -126,12 +129,14 @@ function toNew(deps: AcceptDeps, request: AcceptRequest, input: AcceptInput, bat
   }
 }
 
-/** One statement for all requests that came in while the last one was under way; then their references go out. */
+/** One statement for all requests that came in while the last one was under way; then they are sent or published. */
 async function storeGroup(
   deps: AcceptDeps,
   requests: readonly (readonly NewNotification[])[],
 ): Promise<readonly AcceptResult[]> {
-  const results = await storeTwice(deps, requests)
+  const start = deps.starter?.reserve(requests.flat()) ?? null
+  const { results, left } = await storeTwice(deps, requests, start)
+  const claimed: Claimed[] = []
   const queued: PublishableRow[] = []
   const counts = new Map<string, { lane: Lane; count: number }>()
   results.forEach((result, at) => {
@@ -140,16 +145,27 @@ async function storeGroup(
       const item = requests[at]?.[index]
       if (item === undefined || stored.duplicate) return
       const { channel, priority } = item
-      if (stored.status === 'QUEUED') queued.push({ id: stored.id, leaseToken: 0, channel, priority })
-      deps.wakeScanIn(stored.dueInMs)
+      if (stored.claimed !== null) claimed.push(stored.claimed)
+      else if (!left.has(stored.id)) {
+        if (stored.status === 'QUEUED') queued.push({ id: stored.id, leaseToken: 0, channel, priority })
+        deps.wakeScanIn(stored.dueInMs)
+      }
       const key = `${channel}/${priority}`
       const entry = counts.get(key) ?? { lane: { channel, priority }, count: 0 }
       counts.set(key, { lane: entry.lane, count: entry.count + 1 })
     })
   })
   for (const { lane, count } of counts.values()) deps.telemetry.accepted(lane, count)
+  // After the answers of this group have gone out.
+  if (start !== null && left.size === 0) deps.clock.endOfTurn(() => start.begin(claimed))
   void deps.publish(queued)
   return results
+}
+
+interface Stored {
+  readonly results: readonly AcceptResult[]
+  /** Of these the start finds out by itself. */
+  readonly left: ReadonlySet<NotificationId>
 }
 
 /**
@@ -157,16 +173,26 @@ async function storeGroup(
  * group again either finds its own rows or stores them: clients do not notice a restarted database connection.
  */
 async function storeTwice(
-  deps: AcceptDeps,
+  { store }: AcceptDeps,
   requests: readonly (readonly NewNotification[])[],
-): Promise<readonly AcceptResult[]> {
+  start: Start | null,
+): Promise<Stored> {
   try {
-    return await deps.store.accept(requests)
+    return { results: await store.accept(requests, start), left: noIds }
   } catch (error) {
-    if (!(error instanceof DependencyUnavailableError)) throw error
-    return deps.store.accept(requests)
+    if (!(error instanceof DependencyUnavailableError)) {
+      start?.begin([])
+      throw error
+    }
+  }
+  try {
+    return { results: await store.accept(requests), left: start?.ids ?? noIds }
+  } finally {
+    start?.findOut()
   }
 }
+
+const noIds: ReadonlySet<NotificationId> = new Set()
 
 async function toAccepted(
   deps: AcceptDeps,

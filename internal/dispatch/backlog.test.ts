@@ -59,7 +59,7 @@ async function setup() {
   )
   const worker = makeWorker(
     { store, rateLimiter, deliver, broker, clock, telemetry, logger, wakeScanIn },
-    { concurrency: 16, leaseMs: 60_000, owner: 'model' },
+    { concurrency: 16, leaseMs: 60_000, owner: 'model', unpaced: new Set() },
   )
   await broker.start()
   await worker.start()

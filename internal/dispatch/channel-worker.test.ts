@@ -28,6 +28,7 @@ function setup(world: World = {}) {
   const sent: Claimed[] = []
   const givenBack: Claimed[] = []
   const ends: (() => void)[] = []
+  let calls = 0
   const worker = new ChannelWorker(
     'SMS',
     {
@@ -58,7 +59,13 @@ function setup(world: World = {}) {
         onSent()
       },
     },
-    { concurrency: world.concurrency ?? 100, leaseMs: 60_000, owner: 'test', readyMax: 100 },
+    {
+      concurrency: world.concurrency ?? 100,
+      leaseMs: 60_000,
+      newOwner: () => `test#${++calls}`,
+      isUnpaced: false,
+      readyMax: 100,
+    },
   )
   const finishSend = async () => {
     ends.shift()?.()

@@ -5,12 +5,15 @@ import type { Delivery, Reference } from '../port/broker.ts'
 import type { Clock } from '../port/clock.ts'
 import type { Claimed, NotificationStore } from '../port/notification-store.ts'
 import type { RateLimiter } from '../port/rate-limiter.ts'
-import type { Bound, Logger, Telemetry } from '../port/telemetry.ts'
+import type { Logger, Telemetry } from '../port/telemetry.ts'
+import { type ClaimUntilAnswered, type Holding, makeClaimUntilAnswered } from './claim-until-answered.ts'
 import type { Deliver } from './deliver.ts'
 import { SendPermits } from './permits.ts'
 import { chunk } from './publish.ts'
 import { OpenEnvelope, ReadyList, type ReadyReference } from './ready-list.ts'
 import { SendSlots, unsettledMax } from './send-slots.ts'
+import { StartedRows } from './started-rows.ts'
+import { showBounds } from './worker-bounds.ts'
 
 export interface ChannelWorkerDeps {
   /** While so many rows wait for their 202 that sends should leave them the processor. Default: never. */
@@ -28,28 +31,19 @@ export interface ChannelWorkerSettings {
   /** Sends under way at once. */
   readonly concurrency: number
   readonly leaseMs: number
-  /** Names this process in the lease. */
-  readonly owner: string
+  /** Names one call of this process in the lease; a new name each time. */
+  readonly newOwner: () => string
+  /** No limit holds this channel back, so a send needs no permit. */
+  readonly isUnpaced: boolean
   /** Most references that the broker may have handed over unread; only shown. */
   readonly readyMax: number
 }
-
-const boundsOf = {
-  SMS: { ready: 'ready_sms', unsettled: 'unsettled_sms' },
-  EMAIL: { ready: 'ready_email', unsettled: 'unsettled_email' },
-  PUSH: { ready: 'ready_push', unsettled: 'unsettled_push' },
-  WEBHOOK: { ready: 'ready_webhook', unsettled: 'unsettled_webhook' },
-  CHAT: { ready: 'ready_chat', unsettled: 'unsettled_chat' },
-  INCIDENT: { ready: 'ready_incident', unsettled: 'unsettled_incident' },
-} as const satisfies Record<Channel, Readonly<Record<'ready' | 'unsettled', Bound>>>
 
 /** Claims under way at once: meanwhile slots become free and references arrive for the next, larger one. */
 const claimsInFlightMax = 2
 /** References that pay for a second claim beside the one under way. */
 const claimWidenAt = 50
 const deferGroupMax = 500
-/** Between two tries of a claim that PostgreSQL did not answer. */
-const claimAgainMs = 500
 
 /**
  * The worker of one channel: permit → claim → send → settle. Each channel has its own slots, so that a slow provider
@@ -60,14 +54,15 @@ export class ChannelWorker {
   readonly #deps: ChannelWorkerDeps
   readonly #settings: ChannelWorkerSettings
   readonly #ready = new ReadyList()
+  readonly #started = new StartedRows()
   readonly #permits: SendPermits
   readonly #stop = new AbortController()
   readonly #underWay = new Set<Promise<void>>()
   #quiet = false
   readonly #slots: SendSlots
+  readonly #claimUntilAnswered: ClaimUntilAnswered
   /** Ready references that a batch under way may take once it has its permits. */
   #spokenFor = 0
-  #claimCalls = 0
   #claimsInFlight = 0
   #paused = false
   #pumpIsDue = false
@@ -77,6 +72,9 @@ export class ChannelWorker {
     this.#deps = deps
     this.#settings = settings
     this.#permits = new SendPermits(deps.rateLimiter, channel)
+    const mayRepeat = () => !this.#quiet
+    const claimDeps = { ...deps, channel, mayRepeat, stop: this.#stop.signal }
+    this.#claimUntilAnswered = makeClaimUntilAnswered(claimDeps, settings)
     this.#slots = new SendSlots(settings.concurrency, deps.isAcceptPressed ?? (() => false))
   }
 
@@ -87,7 +85,7 @@ export class ChannelWorker {
 
   /** How many references may be taken the short way. */
   get room(): number {
-    return this.#quiet || this.#paused ? 0 : this.#slots.roomBeside(this.#waiting)
+    return this.#quiet || this.#paused ? 0 : this.#slots.roomBeside(this.#waiting + this.#started.waiting)
   }
 
   /** Ready references that no batch under way has spoken for. */
@@ -107,9 +105,32 @@ export class ChannelWorker {
     this.#pumpSoon()
   }
 
+  /** How many of `count` rows that are about to be stored may be stored as claimed; 0 when others come first. */
+  reserve(count: number): number {
+    const reserved = this.#settings.isUnpaced && this.#waiting === 0 ? Math.min(count, this.room) : 0
+    this.#started.promised += reserved
+    return reserved
+  }
+
+  /** Sends what of `reserved` rows was stored as claimed. */
+  begin(reserved: number, claimed: readonly Claimed[], leaseEndsAtMs: number): void {
+    this.#started.promised -= reserved
+    this.#slots.unsettled += claimed.length
+    this.#deps.telemetry.claimed(this.#channel, { asked: reserved, won: claimed.length })
+    for (const one of claimed) this.#started.push({ priority: one.priority, claimed: one, leaseEndsAtMs })
+    this.#pump()
+  }
+
+  /** For reserved rows whose accept was not answered: asks whether they are stored, and sends those that are. */
+  async findOut(refs: readonly Reference[], holding: Holding): Promise<void> {
+    const claimed = await this.#claimUntilAnswered(refs, holding, true)
+    this.begin(refs.length, claimed ?? [], holding.leaseEndsAtMs)
+  }
+
   /** Begins nothing new from here on; what arrives is kept for `stop` to give back. */
   quiesce(): void {
     this.#quiet = true
+    this.#sendStarted(this.#started.size)
   }
 
   /** Gives back what was not begun, and waits for what is under way. Safe to call twice. */
@@ -131,6 +152,7 @@ export class ChannelWorker {
   }
 
   #pump(): void {
+    this.#sendStarted(this.#quiet ? this.#started.size : this.#slots.open)
     for (let wanted = this.#beginnable(); wanted > 0; wanted = this.#beginnable()) {
       this.#slots.take(wanted)
       this.#spokenFor += wanted
@@ -138,14 +160,16 @@ export class ChannelWorker {
       this.#track(this.#begin(wanted))
     }
     if (this.#ready.size === 0 && this.#claimsInFlight === 0) this.#permits.forget()
-    this.#showBounds()
+    showBounds(this.#deps.telemetry, this.#channel, {
+      ready: { inUse: this.#ready.size, limit: this.#settings.readyMax },
+      unsettled: { inUse: this.#slots.unsettled, limit: unsettledMax },
+    })
   }
 
-  #showBounds(): void {
-    const { ready, unsettled } = boundsOf[this.#channel]
-    const { telemetry } = this.#deps
-    telemetry.bound(ready, { inUse: this.#ready.size, limit: this.#settings.readyMax })
-    telemetry.bound(unsettled, { inUse: this.#slots.unsettled, limit: unsettledMax })
+  #sendStarted(count: number): void {
+    const rows = this.#started.take(count)
+    this.#slots.take(rows.length)
+    for (const { claimed, leaseEndsAtMs } of rows) this.#deliverSoon(claimed, null, leaseEndsAtMs)
   }
 
   /** How many references the next claim takes; 0 = none begins now. */
@@ -208,7 +232,8 @@ export class ChannelWorker {
   async #claim(items: readonly ReadyReference[]): Promise<void> {
     const leaseEndsAtMs = this.#deps.clock.monotonicMs() + this.#settings.leaseMs
     const refs = items.map((item) => item.ref)
-    const claimed = await this.#claimUntilAnswered(refs, leaseEndsAtMs)
+    const holding = { owner: this.#settings.newOwner(), leaseEndsAtMs }
+    const claimed = await this.#claimUntilAnswered(refs, holding, false)
     if (claimed === null) {
       this.#slots.giveBack(items.length)
       giveBack(items)
@@ -216,27 +241,6 @@ export class ChannelWorker {
     }
     this.#deps.telemetry.claimed(this.#channel, { asked: items.length, won: claimed.length })
     this.#deliverAll(items, new Map(claimed.map((one) => [one.id, one])), leaseEndsAtMs)
-  }
-
-  /**
-   * An answer that was lost leaves open whether the claim took effect, so the same call is repeated under the same owner
-   * name: it then finds what is its own. The permits stay taken, or an outage would save up a burst.
-   * @returns null when the worker has to stop, or half the lease went by.
-   */
-  async #claimUntilAnswered(refs: readonly Reference[], leaseEndsAtMs: number): Promise<readonly Claimed[] | null> {
-    const { clock, store, logger } = this.#deps
-    const { leaseMs } = this.#settings
-    const owner = `${this.#settings.owner}#${++this.#claimCalls}`
-    for (let isRepeat = false; ; isRepeat = true) {
-      try {
-        return await store.claim(refs, { owner, durationMs: leaseMs, isRepeat })
-      } catch (error) {
-        logger.warn('claim failed', { channel: this.#channel, error: messageOf(error) })
-        const isLate = clock.monotonicMs() > leaseEndsAtMs - leaseMs / 2
-        if (this.#quiet || isLate) return null
-      }
-      await clock.sleep(claimAgainMs, this.#stop.signal).catch(() => undefined)
-    }
   }
 
   #deliverAll(items: readonly ReadyReference[], claimed: Map<string, Claimed>, leaseEndsAtMs: number): void {
@@ -250,14 +254,19 @@ export class ChannelWorker {
         item.envelope.done()
       } else {
         this.#slots.unsettled++
-        this.#track(this.#deliver(one, item, leaseEndsAtMs))
+        this.#deliverSoon(one, item.envelope, leaseEndsAtMs)
       }
     }
     this.#slots.giveBack(stale)
     this.#permits.putBack(stale)
   }
 
-  async #deliver(claimed: Claimed, item: ReadyReference, leaseEndsAtMs: number): Promise<void> {
+  #deliverSoon(claimed: Claimed, envelope: OpenEnvelope | null, leaseEndsAtMs: number): void {
+    this.#track(this.#deliver(claimed, envelope, leaseEndsAtMs))
+  }
+
+  /** @param envelope null: no message told of it. */
+  async #deliver(claimed: Claimed, envelope: OpenEnvelope | null, leaseEndsAtMs: number): Promise<void> {
     let holdsSlot = true
     const freeSlot = () => {
       if (holdsSlot) this.#slots.giveBack(1)
@@ -273,7 +282,7 @@ export class ChannelWorker {
     } finally {
       freeSlot()
       this.#slots.unsettled--
-      item.envelope.done()
+      envelope?.done()
     }
   }
 

@@ -72,7 +72,10 @@ class MortalProcess {
       { jobTimeoutMs: 10_000, retry: { baseDelayMs: 1_000, maxDelayMs: 60_000, maxJitterMs: 0 } },
     )
     const owner = `process at ${clock.monotonicMs()}`
-    const worker = makeWorker({ ...common, rateLimiter, deliver, broker }, { concurrency, leaseMs, owner })
+    const worker = makeWorker(
+      { ...common, rateLimiter, deliver, broker },
+      { concurrency, leaseMs, owner, unpaced: new Set() },
+    )
     void broker
       .start()
       .then(() => worker.start())

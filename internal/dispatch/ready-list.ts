@@ -51,11 +51,6 @@ class Fifo<Item> {
     this.#items.push(item)
   }
 
-  putBack(items: readonly Item[]): void {
-    this.#items = [...items, ...this.#items.slice(this.#head)]
-    this.#head = 0
-  }
-
   shift(): Item | undefined {
     const item = this.#items[this.#head]
     if (item === undefined) return undefined
@@ -70,25 +65,25 @@ class Fifo<Item> {
   }
 }
 
-/** References of one channel that were received and not begun, served by the fair share of their priorities. */
-export class ReadyList {
+/** What one channel is to do, served by the fair share of the priorities. */
+export class LaneQueue<Item extends { readonly priority: Priority }> {
   readonly #lanes = {
-    HIGH: new Fifo<ReadyReference>(),
-    NORMAL: new Fifo<ReadyReference>(),
-    LOW: new Fifo<ReadyReference>(),
-  } as const satisfies Record<Priority, Fifo<ReadyReference>>
+    HIGH: new Fifo<Item>(),
+    NORMAL: new Fifo<Item>(),
+    LOW: new Fifo<Item>(),
+  } as const satisfies Record<Priority, Fifo<Item>>
   readonly #turns = new FairShare()
 
   get size(): number {
     return this.#lanes.HIGH.size + this.#lanes.NORMAL.size + this.#lanes.LOW.size
   }
 
-  push(item: ReadyReference): void {
+  push(item: Item): void {
     this.#lanes[item.priority].push(item)
   }
 
-  take(count: number): ReadyReference[] {
-    const taken: ReadyReference[] = []
+  take(count: number): Item[] {
+    const taken: Item[] = []
     while (taken.length < count) {
       const priority = this.#turns.next((one) => this.#lanes[one].size > 0)
       if (priority === null) break
@@ -97,7 +92,10 @@ export class ReadyList {
     }
     return taken
   }
+}
 
+/** References that were received and not begun. */
+export class ReadyList extends LaneQueue<ReadyReference> {
   /** Passes by copies that came at `oldestMs` or before: the scan has published their rows anew. */
   takeFresh(count: number, oldestMs: number): ReadyReference[] {
     const fresh: ReadyReference[] = []
@@ -110,13 +108,5 @@ export class ReadyList {
       }
     }
     return fresh
-  }
-
-  /** Items that could not be begun stand first again, in their order. */
-  putBack(items: readonly ReadyReference[]): void {
-    for (const [priority, lane] of Object.entries(this.#lanes)) {
-      const own = items.filter((item) => item.priority === priority)
-      if (own.length > 0) lane.putBack(own)
-    }
   }
 }

@@ -1,7 +1,8 @@
-import { byChannel, channels, priorities } from '../domain/notification.ts'
+import { byChannel, type Channel, channels, priorities } from '../domain/notification.ts'
 import { envelopeRefsMax } from '../domain/protocol.ts'
 import type { Broker, Consumption, Envelope } from '../port/broker.ts'
 import { ChannelWorker, type ChannelWorkerDeps, type ChannelWorkerSettings } from './channel-worker.ts'
+import { makeStarts, type Starter } from './head-start.ts'
 import type { Taker } from './shortcut.ts'
 
 export interface Worker {
@@ -11,6 +12,14 @@ export interface Worker {
   /** Notifications claimed and not settled, over all channels. */
   inFlight(): number
   take: Taker['take']
+  reserve: Starter['reserve']
+}
+
+export interface WorkerSettings extends Omit<ChannelWorkerSettings, 'readyMax' | 'newOwner' | 'isUnpaced'> {
+  /** Names this process in its leases. */
+  readonly owner: string
+  /** Channels that no limit holds back. */
+  readonly unpaced: ReadonlySet<Channel>
 }
 
 /** Unacknowledged messages per lane: enough to fill every slot with messages of one reference, and a few to spare. */
@@ -24,11 +33,16 @@ const waysIn = 2
 /** Consumes every lane and hands deliveries to the worker of their channel. */
 export function makeWorker(
   deps: ChannelWorkerDeps & { readonly broker: Pick<Broker, 'consume'> },
-  given: Omit<ChannelWorkerSettings, 'readyMax'>,
+  given: WorkerSettings,
 ): Worker {
   const prefetch = prefetchFor(given.concurrency)
-  const settings = { ...given, readyMax: waysIn * priorities.length * prefetch * envelopeRefsMax }
-  const workers = byChannel((channel) => new ChannelWorker(channel, deps, settings))
+  let calls = 0
+  const newOwner = () => `${given.owner}#${++calls}`
+  const settings = { ...given, newOwner, readyMax: waysIn * priorities.length * prefetch * envelopeRefsMax }
+  const workers = byChannel((channel) => {
+    return new ChannelWorker(channel, deps, { ...settings, isUnpaced: given.unpaced.has(channel) })
+  })
+  const starts = makeStarts({ workers, clock: deps.clock, newOwner, leaseMs: given.leaseMs })
   let consumption: Consumption | null = null
 
   async function start(): Promise<void> {
@@ -41,7 +55,7 @@ export function makeWorker(
 
   async function stop(): Promise<void> {
     for (const channel of channels) workers[channel].quiesce()
-    await consumption?.stop()
+    await Promise.all([consumption?.stop(), starts.ended()])
     await Promise.all(channels.map((channel) => workers[channel].stop()))
   }
 
@@ -59,6 +73,7 @@ export function makeWorker(
     start,
     stop,
     take,
+    reserve: (items) => (consumption === null ? null : starts.reserve(items)),
     inFlight: () => channels.reduce((sum, channel) => sum + workers[channel].inFlight, 0),
   }
 }

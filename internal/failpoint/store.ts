@@ -9,9 +9,9 @@ import type { Failpoints } from './failpoints.ts'
 export function failingStore(store: NotificationStore, failpoints: Failpoints): NotificationStore {
   const around = makeAround(failpoints)
   return {
-    accept: (requests) => {
+    accept: (requests, headStart) => {
       const contents = requests.flat().map((item) => item.content)
-      return around('accept', () => store.accept(requests), { before: contents, after: () => contents })
+      return around('accept', () => store.accept(requests, headStart), { before: contents, after: () => contents })
     },
     claim: (refs, lease) => around('claim', () => store.claim(refs, lease), { after: contentsOf }),
     settle: (settlements) => {

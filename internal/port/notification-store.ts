@@ -25,6 +25,14 @@ export interface AcceptedItem {
   readonly expiresAt: Date
   /** How long until somebody must look at the row again. */
   readonly dueInMs: number
+  /** Not null: the row was stored as SENDING, and the caller holds this claim. */
+  readonly claimed: Claimed | null
+}
+
+/** Rows of an accept that its own process can send at once: stored as claimed, they need no claim of their own. */
+export interface HeadStart {
+  readonly lease: Pick<Lease, 'owner' | 'durationMs'>
+  readonly ids: ReadonlySet<NotificationId>
 }
 
 export type AcceptResult =
@@ -181,8 +189,15 @@ export type ListPage =
  * @throws RejectedDataError from accept and settle when PostgreSQL refuses the data; nothing was written.
  */
 export interface NotificationStore {
-  /** Stores whole requests: each is stored with all its items, or not at all. Results in the order given. */
-  accept(requests: readonly (readonly NewNotification[])[]): Promise<readonly AcceptResult[]>
+  /**
+   * Stores whole requests: each is stored with all its items, or not at all. Results in the order given. Only what is
+   * stored anew, is due and has not expired takes its head start. After a lost answer the call is repeated without one: a
+   * repeated {@link claim} tells which rows have theirs.
+   */
+  accept(
+    requests: readonly (readonly NewNotification[])[],
+    headStart?: HeadStart | null,
+  ): Promise<readonly AcceptResult[]>
 
   /**
    * Claims what is still QUEUED under the given token and not expired; what is missing was a stale copy. A call that says

@@ -7,6 +7,7 @@ import type {
   CancelResult,
   Claimed,
   DeferredReference,
+  HeadStart,
   LaneCount,
   Lease,
   ListPage,
@@ -41,8 +42,11 @@ export class PostgresNotificationStore implements NotificationStore {
     this.#settings = settings
   }
 
-  accept(requests: readonly (readonly NewNotification[])[]): Promise<readonly AcceptResult[]> {
-    return accept({ work: this.#work, rest: this.#pool }, requests, this.#settings)
+  accept(
+    requests: readonly (readonly NewNotification[])[],
+    headStart: HeadStart | null = null,
+  ): Promise<readonly AcceptResult[]> {
+    return accept({ work: this.#work, rest: this.#pool }, requests, this.#settings, headStart)
   }
 
   claim(refs: readonly Reference[], lease: Lease): Promise<readonly Claimed[]> {

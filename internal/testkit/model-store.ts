@@ -8,6 +8,7 @@ import type {
   CancelResult,
   Claimed,
   DeferredReference,
+  HeadStart,
   LaneCount,
   Lease,
   NotificationStore,
@@ -74,8 +75,11 @@ export class ModelStore implements Pick<NotificationStore, ModelledVerbs> {
     return items.map(({ id }) => ({ ...lane, id, leaseToken: 0 }))
   }
 
-  async accept(requests: readonly (readonly NewNotification[])[]): Promise<readonly AcceptResult[]> {
-    return requests.map((request) => this.#acceptOne(request))
+  async accept(
+    requests: readonly (readonly NewNotification[])[],
+    headStart: HeadStart | null = null,
+  ): Promise<readonly AcceptResult[]> {
+    return requests.map((request) => this.#acceptOne(request, headStart))
   }
 
   async claim(refs: readonly Reference[], lease: Lease): Promise<readonly Claimed[]> {
@@ -222,16 +226,17 @@ export class ModelStore implements Pick<NotificationStore, ModelledVerbs> {
   }
 
   /** Requests one after another come to the same as the one statement over all of them. */
-  #acceptOne(request: readonly NewNotification[]): AcceptResult {
+  #acceptOne(request: readonly NewNotification[], headStart: HeadStart | null): AcceptResult {
     const index = this.#keys.conflictIn(request)
     if (index !== -1) return { kind: 'conflict', index }
-    return { kind: 'stored', items: request.map((item) => this.#acceptItem(item)) }
+    return { kind: 'stored', items: request.map((item) => this.#acceptItem(item, headStart)) }
   }
 
-  #acceptItem(item: NewNotification): AcceptedItem {
+  #acceptItem(item: NewNotification, headStart: HeadStart | null): AcceptedItem {
     const nowMs = this.#nowMs()
     const id = this.#keys.take(item)
     if (id === item.id) this.#insert(item)
+    const claimed = id === item.id && headStart?.ids.has(id) === true ? this.#claimNew(id, headStart.lease) : null
     const row = newRow(item, { ttlMs: this.#ttlMs, lookAgainMs }, nowMs)
     return {
       id,
@@ -239,8 +244,16 @@ export class ModelStore implements Pick<NotificationStore, ModelledVerbs> {
       createdAt: new Date(nowMs),
       status: row.status === 'ACCEPTED' ? 'ACCEPTED' : 'QUEUED',
       expiresAt: new Date(row.expiresAtMs),
-      dueInMs: Math.max(0, (row.dueAtMs ?? nowMs) - nowMs),
+      dueInMs: Math.max(0, ((claimed === null ? row : this.rows.get(id))?.dueAtMs ?? nowMs) - nowMs),
+      claimed,
     }
+  }
+
+  /** Accept and claim in one statement come to the same as one after the other. */
+  #claimNew(id: NotificationId, lease: HeadStart['lease']): Claimed | null {
+    const nowMs = this.#nowMs()
+    const row = this.#move('claim', id, (one) => step.claimRow(one, 0, lease, nowMs, this.#bugs))
+    return row === null ? null : toClaimed(this.#payload(row), row, nowMs)
   }
 
   #insert(item: NewNotification): void {

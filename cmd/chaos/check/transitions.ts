@@ -6,6 +6,7 @@ import type { Violation } from './violation.ts'
 const legal = new Set([
   'new>ACCEPTED',
   'new>QUEUED',
+  'new>SENDING',
   'ACCEPTED>QUEUED',
   'ACCEPTED>FAILED',
   'ACCEPTED>CANCELED',

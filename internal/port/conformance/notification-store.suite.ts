@@ -366,6 +366,88 @@ export function notificationStoreConformance(name: string, open: () => Promise<S
       })
     })
 
+    describe('head start', () => {
+      const start = (items: readonly NewNotification[], lease = aLease()) => ({
+        lease,
+        ids: new Set(items.map(({ id }) => id)),
+      })
+      const storeWith = async (items: readonly NewNotification[], lease = aLease()) => {
+        const [result] = await store.accept([items], start(items, lease))
+        if (result?.kind !== 'stored') throw new Error('the rows were not stored')
+        return result.items
+      }
+
+      it('stores the row as claimed, and answers what a claim of it would', async () => {
+        const item = makeNew({
+          title: 'A title',
+          data: { bb: 1, a: { z: [{ yy: null, x: 'é' }], é: 2, zz: true } },
+          metadata: { order: 7, at: 'x' },
+          tags: ['a', 'b'],
+          traceparent: '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01',
+          maxRetries: 3,
+        })
+        const lease = aLease()
+        const [stored] = await storeWith([item], lease)
+        expect(stored).toMatchObject({ id: item.id, duplicate: false, status: 'QUEUED' })
+        expect(await read(item)).toMatchObject({ status: 'SENDING', attemptCount: 1 })
+        const [before] = await store.claim([{ id: item.id, leaseToken: 0 }], { ...lease, isRepeat: true })
+        const timeless = { dueForMs: 0, waitedMs: 0 }
+        expect(stored?.claimed).toEqual({ ...before, ...timeless })
+        // A provider that compares a repeat with the first request must find the same text.
+        expect(JSON.stringify([stored?.claimed?.data, stored?.claimed?.metadata])).toBe(
+          JSON.stringify([before?.data, before?.metadata]),
+        )
+      })
+
+      it('is a claim like any other: settled once, and nobody else gets the row', async () => {
+        const item = makeNew()
+        const [stored] = await storeWith([item])
+        if (stored?.claimed == null) throw new Error('not claimed')
+        expect(await store.claim([{ id: item.id, leaseToken: 0 }], aLease())).toEqual([])
+        expect(await store.settle([settlementOf(stored.claimed, accepted)])).toMatchObject([{ status: 'SENT' }])
+        expect(await attemptsOf(item)).toMatchObject([{ number: 1, outcome: 'ok' }])
+      })
+
+      it('ends with its lease: the sweep finds the row', async () => {
+        const item = makeNew()
+        await storeWith([item], spentLease)
+        await sweepUntil(store, [item.id])
+        expect(await read(item)).toMatchObject({ status: 'QUEUED', outcomeUnknown: true, attemptCount: 1 })
+        expect(await attemptsOf(item)).toMatchObject([{ number: 1, outcome: 'abandoned' }])
+      })
+
+      it('is for due rows that live, and only for those it names', async () => {
+        const later = makeNew({ scheduledAt: new Date(Date.now() + 60_000) })
+        const over = makeNew({ tenant: later.tenant, expiresAt: new Date(Date.now() - 1_000) })
+        const other = makeNew({ tenant: later.tenant })
+        const named = makeNew({ tenant: later.tenant })
+        const [result] = await store.accept([[later, over, other, named]], start([later, over, named]))
+        if (result?.kind !== 'stored') throw new Error('the rows were not stored')
+        expect(result.items.map(({ claimed }) => claimed?.id ?? null)).toEqual([null, null, null, named.id])
+        expect((await store.findByIds(later.tenant, [other.id])).map(({ status }) => status)).toEqual(['QUEUED'])
+        expect((await store.findByIds(later.tenant, [later.id])).map(({ status }) => status)).toEqual(['ACCEPTED'])
+      })
+
+      it('is for the row that holds its key, not for a repeat of it', async () => {
+        const key = { idempotencyKey: 'k', bodyHash: 'h' }
+        const first = makeNew(key)
+        expect((await storeWith([first]))[0]?.claimed?.id).toBe(first.id)
+        const again = makeNew({ ...key, tenant: first.tenant })
+        expect((await storeWith([again]))[0]).toMatchObject({ id: first.id, duplicate: true, claimed: null })
+      })
+
+      it('of an accept without an answer shows in a repeated claim, and a repeated accept stores nothing twice', async () => {
+        const item = makeNew()
+        const lease = aLease()
+        await storeWith([item], lease)
+        await store.accept([[item]])
+        expect(await read(item)).toMatchObject({ status: 'SENDING' })
+        const refs = [{ id: item.id, leaseToken: 0 }]
+        expect(await store.claim(refs, aLease())).toEqual([])
+        expect(await store.claim(refs, { ...lease, isRepeat: true })).toMatchObject([{ id: item.id, leaseToken: 1 }])
+      })
+    })
+
     describe('settle', () => {
       it('ends a success as SENT with its message id and attempt', async () => {
         const one = await storeOne(store)

@@ -34,9 +34,10 @@ const accept = fc
     requests: fc.array(fc.array(anyItem, { minLength: 1, maxLength: 3 }), { minLength: 1, maxLength: 3 }),
     again: fc.boolean(),
     at: anyPick,
+    headStart: fc.option(fc.record({ owner: fc.constantFrom('w1', 'w2'), durationMs: inTicks(6, 6, 0) })),
   })
   .map(
-    ({ requests, again, at }) =>
+    ({ requests, again, at, headStart }) =>
       new Command<Pair>(again ? 'accept again' : 'accept', async (pair) => {
         const earlier = again ? pick(pair.requests, at) : undefined
         const made = requests.map((request) =>
@@ -54,18 +55,25 @@ const accept = fc
         )
         const all = earlier === undefined ? made : [earlier, ...made]
         pair.requests.push(...made)
-        await pair.both(
+        const ids = new Set(made.flat().map(({ id }) => id))
+        const start = headStart === null ? null : { lease: headStart, ids }
+        const answers = await pair.both(
           'accept',
           (store, isModel) =>
-            store.accept(isModel ? all : all.map((request) => request.map((item) => pair.shifted(item)))),
+            store.accept(isModel ? all : all.map((request) => request.map((item) => pair.shifted(item))), start),
           (results) =>
             results.map((result) =>
               // Of two items that conflict either may be named, when one of them conflicts within this very call.
               result.kind === 'conflict'
                 ? result.kind
-                : result.items.map(({ id, duplicate, status, dueInMs }) => [id, duplicate, status, ticks(dueInMs)]),
+                : result.items.map(({ id, duplicate, status, dueInMs, claimed }) => {
+                    const { createdAt: _createdAt, ...claim } = claimed ?? { createdAt: null }
+                    return [id, duplicate, status, ticks(dueInMs), claim]
+                  }),
             ),
         )
+        const items = answers.flatMap((result) => (result.kind === 'stored' ? result.items : []))
+        pair.claims.push(...items.flatMap(({ claimed }) => claimed ?? []))
       }),
   )
 

@@ -41,7 +41,7 @@ export class SimDatabase {
     const store = this.#store
     const run = <T>(effect: () => Promise<T>) => this.#run(process, effect)
     return {
-      accept: (requests) => run(() => store.accept(requests)),
+      accept: (requests, headStart) => run(() => store.accept(requests, headStart)),
       claim: (refs, lease) => run(() => store.claim(refs, lease)),
       settle: (settlements) => run(() => store.settle(settlements)),
       lateSuccess: (settlements) => run(() => store.lateSuccess(settlements)),

@@ -7,6 +7,7 @@ import { makeReplay, type Replay } from '../../dispatch/replay.ts'
 import { makeScan } from '../../dispatch/scan.ts'
 import { makeSettle } from '../../dispatch/settle.ts'
 import { makeWorker } from '../../dispatch/worker.ts'
+import { channels } from '../../domain/notification.ts'
 import { MemoryBroker } from '../../embedded/memory-broker.ts'
 import type { RateLimiter } from '../../port/rate-limiter.ts'
 import { anId } from '../builders.ts'
@@ -66,16 +67,18 @@ export async function startEngine(process: SimProcess, world: Surroundings): Pro
     { ...common, provider: world.target.seenBy(process), settle, random: () => random.next() },
     { jobTimeoutMs: simSettings.jobTimeoutMs, retry },
   )
+  // Where sends need no permit, rows begin in the step that stores them.
+  const unpaced = new Set(random.chance(0.5) ? channels : [])
   const worker = makeWorker(
     { ...common, rateLimiter, deliver, broker },
-    { concurrency: 4, leaseMs: simSettings.leaseMs, owner: process.name },
+    { concurrency: 4, leaseMs: simSettings.leaseMs, owner: process.name, unpaced },
   )
   await local.start()
   await worker.start()
   await scan.start()
   return {
     accept: makeAccept(
-      { ...common, publish, newId: anId, hash: (body) => body },
+      { ...common, publish, starter: worker, newId: anId, hash: (body) => body },
       { maxInFlight: 2, maxWaitingRows: 1_000 },
     ),
     cancel: makeCancel({ store }),

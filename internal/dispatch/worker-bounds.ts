@@ -1,0 +1,23 @@
+import type { Channel } from '../domain/notification.ts'
+import type { Bound, Telemetry } from '../port/telemetry.ts'
+
+const boundsOf = {
+  SMS: { ready: 'ready_sms', unsettled: 'unsettled_sms' },
+  EMAIL: { ready: 'ready_email', unsettled: 'unsettled_email' },
+  PUSH: { ready: 'ready_push', unsettled: 'unsettled_push' },
+  WEBHOOK: { ready: 'ready_webhook', unsettled: 'unsettled_webhook' },
+  CHAT: { ready: 'ready_chat', unsettled: 'unsettled_chat' },
+  INCIDENT: { ready: 'ready_incident', unsettled: 'unsettled_incident' },
+} as const satisfies Record<Channel, Readonly<Record<'ready' | 'unsettled', Bound>>>
+
+type Use = Parameters<Telemetry['bound']>[1]
+
+/** Tells what a channel's worker holds, in references and notifications. */
+export function showBounds(
+  telemetry: Pick<Telemetry, 'bound'>,
+  channel: Channel,
+  { ready, unsettled }: { readonly ready: Use; readonly unsettled: Use },
+): void {
+  telemetry.bound(boundsOf[channel].ready, ready)
+  telemetry.bound(boundsOf[channel].unsettled, unsettled)
+}
