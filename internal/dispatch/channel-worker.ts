@@ -7,11 +7,11 @@ import type { Claimed, NotificationStore } from '../port/notification-store.ts'
 import type { RateLimiter } from '../port/rate-limiter.ts'
 import type { Logger, Telemetry } from '../port/telemetry.ts'
 import { type ClaimUntilAnswered, type Holding, makeClaimUntilAnswered } from './claim-until-answered.ts'
+import { type DeferAll, makeDeferAll } from './defer-all.ts'
 import type { Deliver } from './deliver.ts'
 import { SendPermits } from './permits.ts'
-import { chunk } from './publish.ts'
-import { OpenEnvelope, ReadyList, type ReadyReference } from './ready-list.ts'
-import { SendSlots, unsettledMax } from './send-slots.ts'
+import { giveBack, OpenEnvelope, ReadyList, type ReadyReference } from './ready-list.ts'
+import { ownRounds, SendSlots, startedRounds } from './send-slots.ts'
 import { StartedRows } from './started-rows.ts'
 import { showBounds } from './worker-bounds.ts'
 
@@ -43,7 +43,6 @@ export interface ChannelWorkerSettings {
 const claimsInFlightMax = 2
 /** References that pay for a second claim beside the one under way. */
 const claimWidenAt = 50
-const deferGroupMax = 500
 
 /**
  * The worker of one channel: permit → claim → send → settle. Each channel has its own slots, so that a slow provider
@@ -60,18 +59,21 @@ export class ChannelWorker {
   readonly #underWay = new Set<Promise<void>>()
   #quiet = false
   readonly #slots: SendSlots
+  readonly #defer: DeferAll
   readonly #claimUntilAnswered: ClaimUntilAnswered
   /** Ready references that a batch under way may take once it has its permits. */
   #spokenFor = 0
   #claimsInFlight = 0
   #paused = false
   #pumpIsDue = false
+  #oddIsReady = false
 
   constructor(channel: Channel, deps: ChannelWorkerDeps, settings: ChannelWorkerSettings) {
     this.#channel = channel
     this.#deps = deps
     this.#settings = settings
     this.#permits = new SendPermits(deps.rateLimiter, channel)
+    this.#defer = makeDeferAll({ ...deps, channel })
     const mayRepeat = () => !this.#quiet
     const claimDeps = { ...deps, channel, mayRepeat, stop: this.#stop.signal }
     this.#claimUntilAnswered = makeClaimUntilAnswered(claimDeps, settings)
@@ -85,7 +87,14 @@ export class ChannelWorker {
 
   /** How many references may be taken the short way. */
   get room(): number {
-    return this.#quiet || this.#paused ? 0 : this.#slots.roomBeside(this.#waiting + this.#started.waiting)
+    return this.#roomFor(ownRounds)
+  }
+
+  #roomFor(rounds: number): number {
+    // More than that from the broker means that it holds a backlog, which nothing may pass.
+    const isBehind = this.#ready.fromBroker > this.#settings.concurrency
+    if (this.#quiet || this.#paused || isBehind) return 0
+    return this.#slots.roomBeside(this.#waiting + this.#started.waiting, rounds)
   }
 
   /** Ready references that no batch under way has spoken for. */
@@ -93,7 +102,8 @@ export class ChannelWorker {
     return this.#ready.size - this.#spokenFor
   }
 
-  offer(delivery: Delivery): void {
+  /** @param isOwn it comes from this very process, the short way. */
+  offer(delivery: Delivery, isOwn = false): void {
     if (this.#stop.signal.aborted) {
       delivery.requeue()
       return
@@ -101,13 +111,13 @@ export class ChannelWorker {
     const envelope = new OpenEnvelope(delivery)
     const receivedAtMs = this.#deps.clock.monotonicMs()
     const { priority } = delivery.lane
-    for (const ref of delivery.refs) this.#ready.push({ ref, priority, envelope, receivedAtMs })
+    for (const ref of delivery.refs) this.#ready.push({ ref, priority, envelope, receivedAtMs, isOwn })
     this.#pumpSoon()
   }
 
   /** How many of `count` rows that are about to be stored may be stored as claimed; 0 when others come first. */
   reserve(count: number): number {
-    const reserved = this.#settings.isUnpaced && this.#waiting === 0 ? Math.min(count, this.room) : 0
+    const reserved = this.#settings.isUnpaced ? Math.min(count, this.#roomFor(startedRounds)) : 0
     this.#started.promised += reserved
     return reserved
   }
@@ -116,7 +126,6 @@ export class ChannelWorker {
   begin(reserved: number, claimed: readonly Claimed[], leaseEndsAtMs: number): void {
     this.#started.promised -= reserved
     this.#slots.unsettled += claimed.length
-    this.#deps.telemetry.claimed(this.#channel, { asked: reserved, won: claimed.length })
     for (const one of claimed) this.#started.push({ priority: one.priority, claimed: one, leaseEndsAtMs })
     this.#pump()
   }
@@ -152,18 +161,18 @@ export class ChannelWorker {
   }
 
   #pump(): void {
-    this.#sendStarted(this.#quiet ? this.#started.size : this.#slots.open)
-    for (let wanted = this.#beginnable(); wanted > 0; wanted = this.#beginnable()) {
+    let left = this.#readyShare()
+    for (let wanted = this.#beginnable(left); wanted > 0; wanted = this.#beginnable(left)) {
+      left -= wanted
       this.#slots.take(wanted)
       this.#spokenFor += wanted
       this.#claimsInFlight++
       this.#track(this.#begin(wanted))
     }
+    this.#sendStarted(this.#quiet ? this.#started.size : this.#slots.open)
     if (this.#ready.size === 0 && this.#claimsInFlight === 0) this.#permits.forget()
-    showBounds(this.#deps.telemetry, this.#channel, {
-      ready: { inUse: this.#ready.size, limit: this.#settings.readyMax },
-      unsettled: { inUse: this.#slots.unsettled, limit: unsettledMax },
-    })
+    const ready = { inUse: this.#ready.size, limit: this.#settings.readyMax }
+    showBounds(this.#deps.telemetry, this.#channel, ready, this.#slots.unsettled)
   }
 
   #sendStarted(count: number): void {
@@ -172,10 +181,18 @@ export class ChannelWorker {
     for (const { claimed, leaseEndsAtMs } of rows) this.#deliverSoon(claimed, null, leaseEndsAtMs)
   }
 
+  /** Slots for references: all, or half of them while rows that are claimed already wait too. */
+  #readyShare(): number {
+    const { open } = this.#slots
+    if (this.#started.size === 0 || open === 0) return open
+    this.#oddIsReady = !this.#oddIsReady
+    return this.#oddIsReady ? Math.ceil(open / 2) : Math.floor(open / 2)
+  }
+
   /** How many references the next claim takes; 0 = none begins now. */
-  #beginnable(): number {
+  #beginnable(most: number): number {
     if (this.#quiet || this.#paused || this.#claimsInFlight >= claimsInFlightMax) return 0
-    const wanted = Math.min(this.#slots.open, envelopeRefsMax, this.#waiting)
+    const wanted = Math.min(this.#slots.open, most, envelopeRefsMax, this.#waiting)
     return wanted >= (this.#claimsInFlight === 0 ? 1 : claimWidenAt) ? wanted : 0
   }
 
@@ -214,19 +231,6 @@ export class ChannelWorker {
     this.#deps.telemetry.rateLimitWaited(this.#channel, retryAfterMs)
     this.#pause(Math.min(retryAfterMs, waitInPlaceMaxMs))
     if (retryAfterMs > waitInPlaceMaxMs) this.#track(this.#defer(this.#ready.take(this.#ready.size), retryAfterMs))
-  }
-
-  async #defer(items: readonly ReadyReference[], delayMs: number): Promise<void> {
-    for (const group of chunk(items, deferGroupMax)) {
-      try {
-        await this.#deps.store.defer(group.map(({ ref }) => ({ ...ref, delayMs })))
-      } catch (error) {
-        // The rows stay due; the scan finds them.
-        this.#deps.logger.warn('defer failed', { channel: this.#channel, error: messageOf(error) })
-      }
-      for (const item of group) item.envelope.done()
-    }
-    this.#deps.wakeScanIn(delayMs)
   }
 
   async #claim(items: readonly ReadyReference[]): Promise<void> {
@@ -292,8 +296,4 @@ export class ChannelWorker {
     const over = this.#deps.clock.sleep(ms, this.#stop.signal).catch(() => undefined)
     this.#track(over.then(() => void (this.#paused = false)))
   }
-}
-
-function giveBack(items: readonly ReadyReference[]): void {
-  for (const item of items) item.envelope.giveBack()
 }

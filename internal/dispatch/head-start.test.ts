@@ -122,13 +122,13 @@ describe('a head start', () => {
     expect(sent).toEqual(['a', 'b', 'now'])
   })
 
-  it('is not given while earlier references wait, where a limit paces the channel, or before the time', async () => {
-    const { acceptAll, clock, offer, published, store } = await setup({ unpaced: ['SMS'] })
+  it('is not given while the broker holds a backlog, where a limit paces the channel, or before the time', async () => {
+    const { acceptAll, clock, offer, published, store } = await setup({ concurrency: 2, unpaced: ['SMS'] })
     await acceptAll(['paced'], { channel: 'PUSH' })
     expect(published).toHaveLength(1)
     await acceptAll(['later'], { scheduledAt: new Date(clock.monotonicMs() + 60_000) })
     expect([...store.rows.values()].at(-1)).toMatchObject({ status: 'ACCEPTED' })
-    const waiting = store.add({ channel: 'SMS', priority: 'NORMAL' }, 3)
+    const waiting = store.add({ channel: 'SMS', priority: 'NORMAL' }, 5)
     offer(waiting)
     await settle()
     await acceptAll(['behind them'])
@@ -158,6 +158,15 @@ describe('a head start', () => {
     if (expected.length > 0) return
     await acceptAll(['b', 'c'])
     expect(sent).toEqual(['b'])
+  })
+
+  it('shares the slots with references that were there before', async () => {
+    const { acceptAll, endSend, offer, sent, store } = await setup({ concurrency: 4 })
+    await acceptAll(['a', 'b', 'c', 'd', 'e', 'f', 'g', 'h'])
+    offer(store.add({ channel: 'SMS', priority: 'NORMAL' }, 4))
+    for (let end = 0; end < 4; end++) await endSend()
+    expect(sent.slice(4).filter((content) => content.length === 1)).toHaveLength(2)
+    expect(sent).toHaveLength(8)
   })
 
   it('is given back when the worker stops, also one whose accept is still under way', async () => {

@@ -21,7 +21,7 @@ describe('the list of references that wait for a slot', () => {
       }
       const envelope = new OpenEnvelope(delivery)
       seen.push(new WeakRef(envelope))
-      for (const ref of delivery.refs) list.push({ ref, priority: 'HIGH', envelope, receivedAtMs: 0 })
+      for (const ref of delivery.refs) list.push({ ref, priority: 'HIGH', envelope, isOwn: false, receivedAtMs: 0 })
     }
     for (let count = 0; count < 10; count++) fill()
     expect(list.take(10)).toHaveLength(10)

@@ -36,6 +36,8 @@ export interface ReadyReference {
   readonly priority: Priority
   readonly envelope: OpenEnvelope
   readonly receivedAtMs: number
+  /** Accepted by this very process; no message waits for it. */
+  readonly isOwn: boolean
 }
 
 /** First in, first out; taking from the front costs no copy of the rest. */
@@ -96,6 +98,20 @@ export class LaneQueue<Item extends { readonly priority: Priority }> {
 
 /** References that were received and not begun. */
 export class ReadyList extends LaneQueue<ReadyReference> {
+  /** How many of them a message brought. */
+  fromBroker = 0
+
+  override push(item: ReadyReference): void {
+    if (!item.isOwn) this.fromBroker++
+    super.push(item)
+  }
+
+  override take(count: number): ReadyReference[] {
+    const taken = super.take(count)
+    for (const item of taken) if (!item.isOwn) this.fromBroker--
+    return taken
+  }
+
   /** Passes by copies that came at `oldestMs` or before: the scan has published their rows anew. */
   takeFresh(count: number, oldestMs: number): ReadyReference[] {
     const fresh: ReadyReference[] = []
@@ -109,4 +125,9 @@ export class ReadyList extends LaneQueue<ReadyReference> {
     }
     return fresh
   }
+}
+
+/** Nobody has begun them. */
+export function giveBack(items: readonly ReadyReference[]): void {
+  for (const item of items) item.envelope.giveBack()
 }

@@ -13,9 +13,9 @@ describe('send slots', () => {
   it('stay closed while too many results wait to be stored', () => {
     const slots = new SendSlots(8, () => false)
     slots.unsettled = unsettledMax
-    expect([slots.open, slots.roomBeside(0)]).toEqual([0, 0])
+    expect([slots.open, slots.roomBeside(0, 1)]).toEqual([0, 0])
     slots.unsettled = unsettledMax - 3
-    expect([slots.open, slots.roomBeside(0)]).toEqual([8, 3])
+    expect([slots.open, slots.roomBeside(0, 1)]).toEqual([8, 3])
   })
 
   it.each([
@@ -32,14 +32,14 @@ describe('send slots', () => {
     expect(slots.open).toBe(concurrency - used)
   })
 
-  it('have room for the short way until a backlog shows', () => {
+  it('have room for what finds a slot, and for so many rounds of sends', () => {
     const slots = new SendSlots(8, () => false)
-    expect(slots.roomBeside(0)).toBe(16)
+    expect(slots.roomBeside(0, 1)).toBe(16)
+    expect(slots.roomBeside(0, 4)).toBe(40)
     slots.take(8)
-    expect(slots.roomBeside(0)).toBe(8)
-    expect(slots.roomBeside(8)).toBe(0)
-    slots.giveBack(8)
-    expect(slots.roomBeside(8)).toBe(8)
-    expect(slots.roomBeside(9)).toBe(0)
+    expect(slots.roomBeside(0, 1)).toBe(8)
+    expect(slots.roomBeside(8, 1)).toBe(0)
+    expect(slots.roomBeside(9, 1)).toBe(0)
+    expect(slots.roomBeside(9, 4)).toBe(23)
   })
 })

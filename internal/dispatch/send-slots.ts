@@ -1,5 +1,8 @@
 /** Attempts that were sent and wait for their settle; beyond it nothing new is claimed. */
 export const unsettledMax = 1_000
+/** Sends for which a row may wait once it is claimed, and a reference of this process before it goes to the broker. */
+export const startedRounds = 1
+export const ownRounds = 4
 /** Part of the slots that are used while accepts are pressed: sends go on, and their queue stays in motion. */
 const pressedShare = 1 / 8
 
@@ -26,12 +29,12 @@ export class SendSlots {
   }
 
   /**
-   * References that may come the short way while so many wait: those that find a slot, and as many again as there are
-   * slots in all, which wait for milliseconds. When more wait already, the broker holds a backlog that nothing may pass.
+   * What of the process itself may join those that wait: as much as finds a slot, and `rounds` times as many as there are
+   * slots in all, which wait for so many sends.
    */
-  roomBeside(waiting: number): number {
-    if (waiting > this.concurrency) return 0
-    return Math.max(0, Math.min(this.#free + this.concurrency - waiting, unsettledMax - this.unsettled))
+  roomBeside(waiting: number, rounds: number): number {
+    const places = this.#free + rounds * this.concurrency - waiting
+    return Math.max(0, Math.min(places, unsettledMax - this.unsettled))
   }
 
   take(count: number): void {

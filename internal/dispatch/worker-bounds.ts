@@ -1,5 +1,6 @@
 import type { Channel } from '../domain/notification.ts'
 import type { Bound, Telemetry } from '../port/telemetry.ts'
+import { unsettledMax } from './send-slots.ts'
 
 const boundsOf = {
   SMS: { ready: 'ready_sms', unsettled: 'unsettled_sms' },
@@ -10,14 +11,13 @@ const boundsOf = {
   INCIDENT: { ready: 'ready_incident', unsettled: 'unsettled_incident' },
 } as const satisfies Record<Channel, Readonly<Record<'ready' | 'unsettled', Bound>>>
 
-type Use = Parameters<Telemetry['bound']>[1]
-
-/** Tells what a channel's worker holds, in references and notifications. */
+/** Tells what a channel's worker holds: references that wait, and notifications claimed and not settled. */
 export function showBounds(
   telemetry: Pick<Telemetry, 'bound'>,
   channel: Channel,
-  { ready, unsettled }: { readonly ready: Use; readonly unsettled: Use },
+  ready: { readonly inUse: number; readonly limit: number },
+  unsettled: number,
 ): void {
   telemetry.bound(boundsOf[channel].ready, ready)
-  telemetry.bound(boundsOf[channel].unsettled, unsettled)
+  telemetry.bound(boundsOf[channel].unsettled, { inUse: unsettled, limit: unsettledMax })
 }

@@ -64,7 +64,7 @@ export function makeWorker(
     const count = consumption === null ? 0 : Math.min(refs.length, worker.room)
     if (count === 0) return 0
     const taken = { lane, refs: refs.slice(0, count) }
-    worker.offer({ ...taken, ack: () => undefined, requeue: () => giveBack(taken) })
+    worker.offer({ ...taken, ack: () => undefined, requeue: () => giveBack(taken) }, true)
     return count
   }
 
