@@ -11,6 +11,7 @@ import { makeWorker, type Worker } from '../../internal/dispatch/worker.ts'
 import { messageOf } from '../../internal/domain/errors.ts'
 import { channels } from '../../internal/domain/notification.ts'
 import type { Component } from '../../internal/lifecycle/component.ts'
+import { collectGarbage, makeMemoryAtRest, processCpuMs } from '../../internal/lifecycle/memory-at-rest.ts'
 import { makePoller } from '../../internal/lifecycle/poller.ts'
 import { systemClock as clock } from '../../internal/lifecycle/system-clock.ts'
 import type { NotificationStore } from '../../internal/port/notification-store.ts'
@@ -171,6 +172,12 @@ export function wire(config: Config, input: WireInput): Engine {
     ...(work === null ? [] : [work.worker]),
     ...(scan === null ? [] : [scan]),
     figures(stores, telemetry, logger),
+    makeMemoryAtRest({
+      clock,
+      cpuMs: processCpuMs,
+      collect: collectGarbage,
+      onError: warnOf('memory was not given back', logger),
+    }),
   ].map((component) => breaking.component(component))
   return {
     components,

@@ -46,6 +46,7 @@ const stopFailpoints = [
   'stop.worker',
   'stop.scan',
   'stop.queue figures',
+  'stop.memory at rest',
   'stop.http',
 ] as const
 
