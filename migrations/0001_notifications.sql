@@ -50,7 +50,7 @@ CREATE TABLE notifications (
   autovacuum_analyze_scale_factor = 0.05
 );
 
--- Lost publishes, schedules, retries, orphans: one index over unfinished rows only.
+-- Lost publishes, schedules, retries: one index over unfinished rows only.
 CREATE INDEX notifications_due ON notifications (channel, priority, due_at) WHERE due_at IS NOT NULL;
 -- Expiry: a heap of overdue rows that may not be sent yet must not be searched for those whose time is over.
 CREATE INDEX notifications_expiry ON notifications (channel, priority, expires_at) WHERE due_at IS NOT NULL;
@@ -105,6 +105,31 @@ CREATE TABLE attempts (
   finished_at timestamptz(3) NOT NULL,
   PRIMARY KEY (notification_id, number)
 );
+
+-- One row per CALL that made rows SENDING, with their ids, written by the same statement and deleted when its leases end:
+-- so abandoned attempts are found without an index on the lease, which would cost every claim its HOT update, and without
+-- a search among all that is overdue. Settles do not touch it.
+CREATE TABLE claims (
+  ends_at timestamptz(3) NOT NULL, -- the lease_until of its rows
+  id bigint GENERATED ALWAYS AS IDENTITY,
+  ids uuid[] NOT NULL CHECK (cardinality(ids) > 0),
+  PRIMARY KEY (ends_at, id) -- the one index: the oldest first
+) WITH (
+  -- Rows live for one lease and are looked for at the end of the index where the dead ones lie. So clean at a number,
+  -- whatever the table has grown to meanwhile: a fraction would let both grow with the rate.
+  autovacuum_vacuum_scale_factor = 0,
+  autovacuum_vacuum_threshold = 1000,
+  -- 500 ids in place, not compressed and not in a table of their own: they are written once and read once.
+  toast_tuple_target = 8160
+);
+
+-- What the sweep still has to end: rows whose lease ended while they were SENDING under this token. Empty but for the
+-- seconds after a worker vanished.
+CREATE TABLE orphans (
+  id uuid NOT NULL,
+  lease_token int NOT NULL,
+  PRIMARY KEY (id, lease_token)
+) WITH (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 1000);
 
 -- Who holds a key, and for which body. A key whose time is over is taken over in place.
 CREATE TABLE idempotency (

@@ -1,4 +1,5 @@
 import { lookAgainMs } from '../domain/protocol.ts'
+import { recordClaim } from './claim-record-statements.ts'
 import type { Statement } from './pool.ts'
 
 export interface AcceptRow {
@@ -27,6 +28,9 @@ const insertRows = (source: string, owner: string, leaseMs: string) => `
          (status = 'SENDING')::int, (status = 'SENDING')::int, CASE status WHEN 'SENDING' THEN ${owner} END,
          CASE status WHEN 'SENDING' THEN now() + ${leaseMs}::float8 * interval '1 ms' END
   FROM ${source} ON CONFLICT (id) DO NOTHING`
+
+/** Also rows that an earlier run of the same call has stored: looked at once more when the lease is over, that is all. */
+const started = (rows: string) => `(SELECT id FROM ${rows} WHERE status = 'SENDING') AS started`
 
 const answerColumns = `now()::timestamptz(3) AS "createdAt", CASE status WHEN 'SENDING' THEN 'QUEUED' ELSE status END AS status,
   ends::timestamptz(3) AS "expiresAt", (extract(epoch FROM due - now()) * 1000)::float8 AS "dueInMs"`
@@ -80,6 +84,7 @@ w AS MATERIALIZED (
 created AS (
   SELECT * FROM w WHERE outcome = 'created'),
 n AS (${insertRows('created', '$24', '$25')}),
+c AS (${recordClaim(started('created'), '$25')}),
 p AS (
   INSERT INTO payloads (id, tenant, batch_id, correlation_id, idempotency_key, recipient, content, title, html, data,
                         provider, tags, metadata, traceparent, scheduled_at, max_retries, created_at)
@@ -109,6 +114,7 @@ WITH i AS (
 w AS MATERIALIZED (
   SELECT s.*, ${dueOf('s', '$21')} AS due FROM (SELECT i.*, ${statusOf('i', 'i.starts')} FROM i) AS s),
 n AS (${insertRows('w', '$20', '$21')}),
+c AS (${recordClaim(started('w'), '$21')}),
 p AS (
   INSERT INTO payloads (id, tenant, batch_id, correlation_id, recipient, content, title, html, data, provider,
                         tags, metadata, traceparent, scheduled_at, max_retries, created_at)

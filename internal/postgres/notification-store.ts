@@ -25,7 +25,8 @@ import { type AcceptSettings, accept } from './accept.ts'
 import { cancel, replay } from './control.ts'
 import type { PostgresPool, StorePools } from './pool.ts'
 import { count, countBatch, estimateCount, findAttempts, findByIds, list } from './reads.ts'
-import { countDue, expireDue, nextDueInMs, releaseDue, sweepOrphans } from './scan.ts'
+import { countDue, expireDue, nextDueInMs, releaseDue } from './scan.ts'
+import { sweepOrphans } from './sweep.ts'
 import { claim, defer, lateSuccess, release, settle } from './work.ts'
 
 export type NotificationStoreSettings = AcceptSettings

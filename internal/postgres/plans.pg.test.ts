@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { aLease, failing, makeNew, settlementOf } from '../port/conformance/notification-store.suite.ts'
+import { aLease, failing, makeNew, settlementOf, spentLease } from '../port/conformance/notification-store.suite.ts'
 import { openTestDatabase, silentPoolDeps, type TestDatabase } from '../testkit/database.ts'
 import { eventually } from '../testkit/eventually.ts'
 import { hotStatements, prepareHot, walksIn } from '../testkit/plans.ts'
@@ -15,16 +15,18 @@ describe.each(['kept', 'fresh'] as const)('%s plans of the hot statements', (pla
   })
   afterAll(() => database.drop())
 
-  /** Half of them have been tried once. */
+  /** Half of them have been tried once, a quarter were abandoned, and the sweep has found a few of these. */
   async function grow(count: number): Promise<void> {
     const rows = Array.from({ length: count }, (_, n) => makeNew({ tenant: 't', recipient: `r${n}` }))
     await database.store.accept([rows])
     const half = rows.slice(0, count / 2).map((row) => ({ id: row.id, leaseToken: 0 }))
     const claims = await database.store.claim(half, aLease())
     await database.store.settle(claims.map((one) => settlementOf(one, failing('transient'))))
+    for (const ref of rows.slice(-count / 4)) await database.store.claim([{ ...ref, leaseToken: 0 }], spentLease)
+    await database.store.sweepOrphans(2, 60_000)
   }
 
-  const tables = 'notifications, payloads, attempts, idempotency'
+  const tables = 'notifications, payloads, attempts, idempotency, claims, orphans'
 
   it('stay bounded when they were prepared on an empty table that then grows', async () => {
     await database.admin.unsafe(`ANALYZE ${tables}`)
@@ -66,6 +68,51 @@ describe('a claim', () => {
       return row
     })
     expect(updates.hot).toBeGreaterThan(180)
+    await database.drop()
+  })
+})
+
+interface Explained {
+  readonly 'QUERY PLAN': readonly [
+    { readonly Plan: { 'Actual Rows': number; 'Shared Hit Blocks': number; 'Shared Read Blocks': number } },
+  ]
+}
+
+describe('a sweep', () => {
+  /** Pages that both of its statements look at while they end one row. */
+  async function pagesOf(database: TestDatabase): Promise<number> {
+    const one = makeNew({ tenant: 't' })
+    await database.store.accept([[one]])
+    await database.store.claim([{ id: one.id, leaseToken: 0 }], spentLease)
+    const texts = hotStatements.fresh.filter(([{ name }]) => ['end_claims', 'sweep_orphans'].includes(name))
+    expect(texts).toHaveLength(2)
+    return await database.admin.begin(async (session) => {
+      await session.unsafe('SET LOCAL enable_seqscan = off')
+      let pages = 0
+      for (const [{ text }, params] of texts) {
+        await session.unsafe(`PREPARE pages_of AS ${text}`)
+        const [row] = await session.unsafe<Explained[]>(
+          `EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) EXECUTE pages_of(${params.join()})`,
+        )
+        await session.unsafe('DEALLOCATE pages_of')
+        const plan = row?.['QUERY PLAN'][0].Plan
+        pages += (plan?.['Shared Hit Blocks'] ?? Number.NaN) + (plan?.['Shared Read Blocks'] ?? Number.NaN)
+        expect(plan?.['Actual Rows']).toBe(1)
+      }
+      return pages
+    })
+  }
+
+  it('looks at no more when ten thousand rows are overdue', async () => {
+    const database = await openTestDatabase({ max: 1 })
+    const before = await pagesOf(database)
+    for (let batch = 0; batch < 10; batch++) {
+      await database.store.accept([Array.from({ length: 1_000 }, () => makeNew({ tenant: 't' }))])
+    }
+    await database.admin`UPDATE notifications SET due_at = now() - interval '1 s' WHERE status = 'QUEUED'`
+    await database.admin.unsafe('VACUUM (ANALYZE) notifications, claims, orphans')
+    // One more page down each of the few indexes; all overdue rows lie on hundreds.
+    expect(await pagesOf(database)).toBeLessThan(before + 20)
     await database.drop()
   })
 })

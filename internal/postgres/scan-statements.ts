@@ -1,4 +1,4 @@
-import type { Channel, FailureReason, NotificationId, Status } from '../domain/notification.ts'
+import type { Channel, NotificationId } from '../domain/notification.ts'
 import { lookAgainMs } from '../domain/protocol.ts'
 import type { ReleaseCause } from '../port/notification-store.ts'
 import type { Statement } from './pool.ts'
@@ -6,7 +6,7 @@ import type { LaneRow } from './rows.ts'
 
 /**
  * The scan's statements. Every replica runs them; SKIP LOCKED shares the work out, so there is no leader. All lean on
- * the one partial index over unfinished rows. `= ANY(ARRAY(SELECT …))` where a LIMIT is a parameter: joined instead,
+ * the partial indexes over unfinished rows. `= ANY(ARRAY(SELECT …))` where a LIMIT is a parameter: joined instead,
  * the planner believes in a tenth of the table and updates it by a scan (285 ms instead of 1 ms).
  */
 
@@ -92,42 +92,6 @@ WHERE n.id = ANY(ARRAY(
     AND (n.next_retry_at IS NULL OR n.next_retry_at <= now())
   LIMIT $1::int FOR UPDATE SKIP LOCKED))
 RETURNING n.id`,
-}
-
-export interface OrphanRow {
-  readonly id: NotificationId
-  readonly channel: Channel
-  readonly priority: number
-  readonly status: Status
-  readonly reason: FailureReason | null
-}
-
-/** $1 most rows, $2 back-off in ms. The worker vanished: whether its send arrived is unknown. */
-export const sweepOrphansStatement: Statement<OrphanRow> = {
-  name: 'sweep_orphans',
-  text: `
-WITH s AS (
-  SELECT n.id FROM notifications n
-  WHERE n.status = 'SENDING' AND n.due_at <= now() AND n.lease_until <= now()
-  LIMIT $1::int FOR UPDATE OF n SKIP LOCKED),
-u AS (
-  UPDATE notifications n SET lease_token = n.lease_token + 1, lease_until = NULL, lease_owner = NULL,
-    outcome_unknown = true, updated_at = now(),
-    status = CASE WHEN n.attempt_count >= n.max_attempts OR n.expires_at <= now() THEN 'FAILED' ELSE 'QUEUED' END,
-    reason = CASE WHEN n.attempt_count >= n.max_attempts THEN 'retry_exhausted' WHEN n.expires_at <= now() THEN 'expired' END,
-    due_at = CASE WHEN n.attempt_count < n.max_attempts AND n.expires_at > now()
-      THEN LEAST(now() + $2::float8 * interval '1 ms', n.expires_at) END,
-    next_retry_at = CASE WHEN n.attempt_count < n.max_attempts AND n.expires_at > now()
-      THEN LEAST(now() + $2::float8 * interval '1 ms', n.expires_at) END,
-    ready_at = now() + $2::float8 * interval '1 ms'
-  WHERE n.id = ANY(ARRAY(SELECT id FROM s))
-  RETURNING n.id, n.channel, n.priority, n.attempt_count, n.generation, n.status, n.reason, n.next_retry_at),
-a AS (
-  INSERT INTO attempts (notification_id, number, generation, outcome, error_code, error_message, next_retry_at, finished_at)
-  SELECT id, attempt_count, generation, 'abandoned', 'lease_lost',
-         'The worker vanished before it could say how the attempt ended.', next_retry_at, now() FROM u
-  ON CONFLICT (notification_id, number) DO NOTHING)
-SELECT id, channel, priority, status, reason FROM u`,
 }
 
 export interface NextDueRow {

@@ -1,5 +1,5 @@
 import type { Lane } from '../domain/notification.ts'
-import type { LaneCount, Orphan, ReleasedRow } from '../port/notification-store.ts'
+import type { LaneCount, ReleasedRow } from '../port/notification-store.ts'
 import type { PostgresPool } from './pool.ts'
 import { laneArrays, toLane } from './rows.ts'
 import {
@@ -8,7 +8,6 @@ import {
   expireDueStatement,
   nextDueStatement,
   releaseDueStatement,
-  sweepOrphansStatement,
 } from './scan-statements.ts'
 
 export async function countDue(
@@ -31,11 +30,6 @@ export async function releaseDue(pool: PostgresPool, counts: readonly LaneCount[
 export async function expireDue(pool: PostgresPool, lanes: readonly Lane[], limit: number): Promise<readonly Lane[]> {
   if (lanes.length === 0 || limit <= 0) return []
   return (await pool.run(expireDueStatement, [...laneArrays(lanes), limit])).map(toLane)
-}
-
-export async function sweepOrphans(pool: PostgresPool, limit: number, backoffMs: number): Promise<readonly Orphan[]> {
-  const rows = await pool.run(sweepOrphansStatement, [limit, backoffMs])
-  return rows.map((row) => ({ ...toLane(row), id: row.id, status: row.status, reason: row.reason }))
 }
 
 /** Rows per statement: well within its time-out. */

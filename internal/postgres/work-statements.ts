@@ -1,6 +1,7 @@
 import type { AttemptOutcome } from '../domain/attempt.ts'
 import type { FailureReason, NotificationId, Status } from '../domain/notification.ts'
 import type { Claimed } from '../port/notification-store.ts'
+import { recordClaim } from './claim-record-statements.ts'
 import type { Statement } from './pool.ts'
 
 /**
@@ -58,7 +59,8 @@ u AS (
     publish_count = 0, lease_owner = $3, lease_until = now() + $4::float8 * interval '1 ms',
     due_at = LEAST(n.due_at, now() + $4::float8 * interval '1 ms'), next_retry_at = NULL, updated_at = now()
   WHERE n.id = ANY(ARRAY(SELECT id FROM l))
-  RETURNING ${claimedColumns})${claimedFrom('u')}`,
+  RETURNING ${claimedColumns}),
+c AS (${recordClaim('u', '$4')})${claimedFrom('u')}`,
 }
 
 /** $1 ids, $2 expected tokens, $3 owner: what a claim of this owner has won already. */

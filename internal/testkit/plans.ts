@@ -1,13 +1,9 @@
 import { lanes } from '../domain/notification.ts'
+import { endClaimsStatement, sweepOrphansStatement } from '../postgres/claim-record-statements.ts'
 import { encodeParam, type Param } from '../postgres/params.ts'
 import type { PostgresPool, Statement } from '../postgres/pool.ts'
 import { laneArrays } from '../postgres/rows.ts'
-import {
-  countDueStatement,
-  nextDueStatement,
-  releaseDueStatement,
-  sweepOrphansStatement,
-} from '../postgres/scan-statements.ts'
+import { countDueStatement, nextDueStatement, releaseDueStatement } from '../postgres/scan-statements.ts'
 import {
   claimedBeforeStatement,
   claimStatement,
@@ -37,6 +33,7 @@ const fresh: Hot = [
   [releaseStatement, [[id], [1], [250]]],
   [releaseDueStatement, [...laneArrays(lanes), lanes.map(() => 100)]],
   [countDueStatement, [...laneArrays(lanes), 100]],
+  [endClaimsStatement, [500]],
   [sweepOrphansStatement, [100, 1_000]],
   [nextDueStatement, laneArrays(lanes)],
 ]
@@ -46,15 +43,20 @@ interface PlanNode {
   readonly 'Relation Name'?: string
   readonly 'Index Name'?: string
   readonly 'Index Cond'?: string
+  readonly 'TID Cond'?: string
+  readonly Filter?: string
   readonly Plans?: readonly PlanNode[]
 }
 
-/** Accesses that read a whole table or index; a walk over an index is a table scan in disguise. */
-function walksOf(node: PlanNode): string[] {
+/** Accesses that read a whole table or index; a walk over an index is a table scan in disguise, unless a limit ends it. */
+function walksOf(node: PlanNode, isLimited = false): string[] {
   const whole = node['Relation Name'] !== undefined && node['Node Type'] !== 'ModifyTable'
-  const bounded = node['Index Cond'] !== undefined || node['Node Type'] === 'Bitmap Heap Scan'
+  const named = node['Index Cond'] !== undefined || node['TID Cond'] !== undefined
+  const taken = isLimited && node['Index Name'] !== undefined && node.Filter === undefined
+  const bounded = named || taken || node['Node Type'] === 'Bitmap Heap Scan'
   const own = whole && !bounded ? [`${node['Node Type']} ${node['Index Name'] ?? ''} of ${node['Relation Name']}`] : []
-  return [...own, ...(node.Plans ?? []).flatMap(walksOf)]
+  const below = node['Node Type'] === 'Limit' || (isLimited && node['Node Type'] === 'LockRows')
+  return [...own, ...(node.Plans ?? []).flatMap((plan) => walksOf(plan, below))]
 }
 
 const literal = (param: Param) => {

@@ -49,7 +49,7 @@ export class Pair {
 
   /** An empty store with a few rows to begin with. */
   async begin(): Promise<void> {
-    await this.#admin`TRUNCATE notifications, payloads, attempts, idempotency`
+    await this.#admin`TRUNCATE notifications, payloads, attempts, idempotency, claims, orphans`
     const items = [1, 2, 3].map((maxRetries) => aNotification({ tenant, maxRetries }))
     this.requests.push(items)
     await this.both(
@@ -78,6 +78,7 @@ export class Pair {
       WITH n AS (UPDATE notifications SET lease_until = lease_until ${back}, due_at = due_at ${back},
         next_retry_at = next_retry_at ${back}, expires_at = expires_at ${back}, created_at = created_at ${back}),
       p AS (UPDATE payloads SET scheduled_at = scheduled_at ${back}),
+      c AS (UPDATE claims SET ends_at = ends_at ${back}),
       a AS (UPDATE attempts SET next_retry_at = next_retry_at ${back})
       UPDATE idempotency SET expires_at = expires_at ${back}`)
   }
@@ -104,6 +105,8 @@ export class Pair {
   async #realRows(): Promise<readonly SeenRow[]> {
     const rows = await this.#admin<DbRow[]>`
       SELECT id, status, reason, lease_owner AS "leaseOwner", outcome_unknown AS "outcomeUnknown",
+        status <> 'SENDING' OR EXISTS (SELECT FROM claims c WHERE c.ends_at = n.lease_until AND n.id = ANY(c.ids))
+          OR EXISTS (SELECT FROM orphans o WHERE o.id = n.id AND o.lease_token = n.lease_token) AS "sweepKnows",
         ARRAY[generation, attempt_count, max_attempts, publish_count, lease_token]::text AS counts,
         ARRAY[round(extract(epoch FROM lease_until - now()) * 1000), round(extract(epoch FROM due_at - now()) * 1000),
               round(extract(epoch FROM next_retry_at - now()) * 1000),
@@ -131,6 +134,8 @@ interface SeenRow {
   readonly reason: FailureReason | null
   readonly leaseOwner: string | null
   readonly outcomeUnknown: boolean
+  /** Or it is not being sent: else nothing would end it when its worker vanishes. */
+  readonly sweepKnows: boolean
   /** generation, attempt_count, max_attempts, publish_count, lease_token */
   readonly counts: readonly (number | null)[]
   /** lease_until, due_at, next_retry_at, expires_at, in ticks from now */
@@ -153,6 +158,7 @@ function seen(row: ModelRow, nowMs: number): SeenRow {
     reason,
     leaseOwner,
     outcomeUnknown,
+    sweepKnows: true,
     counts: [row.generation, row.attemptCount, row.maxAttempts, row.publishCount, row.leaseToken],
     times: [row.leaseUntilMs, row.dueAtMs, row.nextRetryAtMs, row.expiresAtMs].map(inTicks),
     attempts: row.attempts.map(
