@@ -17,8 +17,6 @@ function setup(
     readonly take?: (wanted: number, channel: Lane['channel']) => Permits
     readonly limit?: number
     readonly isNeeded?: () => boolean
-    /** How long one search for what was abandoned takes. */
-    readonly sweepMs?: number
   } = {},
 ) {
   const clock = new ManualClock()
@@ -28,7 +26,6 @@ function setup(
   const orphans: Orphan[] = []
   const expired: Lane[] = []
   const passes: number[] = []
-  const sweeps: number[] = []
   const releases: (readonly LaneCount[])[] = []
   const published: PublishableRow[] = []
   const faults: Error[] = []
@@ -72,8 +69,6 @@ function setup(
           return among.length === 0 ? null : Math.min(...among.map((row) => row.atMs)) - sinceStart()
         },
         async sweepOrphans() {
-          sweeps.push(sinceStart())
-          if (world.sweepMs !== undefined) await clock.sleep(world.sweepMs)
           return orphans.splice(0, 100)
         },
       },
@@ -84,7 +79,7 @@ function setup(
   const add = (priority: Lane['priority'], atMs: number, count = 1, channel: Lane['channel'] = 'SMS') => {
     for (let i = 0; i < count; i++) dueAtMs.push({ lane: { channel, priority }, atMs })
   }
-  return { clock, scan, add, orphans, expired, telemetry, passes, sweeps, releases, published, faults, dueAtMs }
+  return { clock, scan, add, orphans, expired, telemetry, passes, releases, published, faults, dueAtMs }
 }
 
 const stops: (() => Promise<void>)[] = []
@@ -224,13 +219,6 @@ describe('scan', () => {
     await clock.advance(3_000)
     expect(orphans).toEqual([])
     expect(published).toHaveLength(1)
-  })
-
-  it('searches for abandoned attempts at most a twentieth of the time', async () => {
-    const { clock, scan, sweeps } = setup({ sweepMs: 1_000 })
-    await scan.start()
-    for (let second = 0; second < 45; second++) await clock.advance(1_000)
-    expect(sweeps).toEqual([0, 21_000, 42_000])
   })
 
   it('a stand-in looks only while it is needed', async () => {

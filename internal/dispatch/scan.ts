@@ -54,11 +54,6 @@ const pauseMinMs = 20
 const refusedPauseMinMs = 100
 /** A SENDING row whose lease is over waits about this long for the sweep. */
 const sweepIntervalMs = 2_000
-/**
- * What was abandoned stands among all that is overdue, and an index of its own would cost every claim more than the
- * search does. So the search takes at most a twentieth of the time, however much is overdue.
- */
-const sweepPauseShare = 20
 /** Many times as long as a send usually takes. */
 const orphanSpreadMs = 5_000
 const sweptAloneMax = 64
@@ -79,11 +74,9 @@ export function makeScan(deps: ScanDeps, settings: ScanSettings): Scan {
     return releasePass(deps, settings, turns)
   })
   const sweep = makeLoop(deps, async () => {
-    const begunMs = deps.clock.monotonicMs()
     const count = await sweepPass(deps, settings)
     if (count > 0) release.wakeIn(orphanBackoffMs)
-    if (count >= settings.limit) return 0
-    return Math.max(sweepIntervalMs, sweepPauseShare * (deps.clock.monotonicMs() - begunMs))
+    return count >= settings.limit ? 0 : sweepIntervalMs
   })
   return {
     name: 'scan',
