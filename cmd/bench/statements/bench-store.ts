@@ -8,14 +8,14 @@ import { silentLogger } from '../../../internal/testkit/telemetry.ts'
 
 const settings = { notificationTtlMs: 86_400_000, idempotencyTtlSeconds: 86_400 }
 const flushStatement = { name: 'flush_statistics', text: 'SELECT pg_stat_force_next_flush()::text' }
-const tables = 'notifications, payloads, attempts'
+const tables = 'notifications, payloads, attempts, claims, orphans'
 
 export interface Sizes {
   /** Of the index that the scan lives on. */
   readonly dueIndexBytes: number
   /** Of all indexes of `notifications`. */
   readonly indexesBytes: number
-  /** Of `notifications`, `payloads` and `attempts`, with their indexes. */
+  /** Of all that a notification leaves something in, with their indexes. */
   readonly tablesBytes: number
 }
 

@@ -44,7 +44,11 @@ export async function openRound({ store, admin }: BenchStore): Promise<Round> {
     const claimed = await timed('claim', () => store.claim(refs, lease))
     const settled = await timed('settle', () => store.settle(claimed.map(sent)))
     expectCount('settled', settled.length, group)
+    // As if its lease had just ended: a sweep looks at every claim once, at that time, settled as this one may be.
+    await admin`UPDATE claims SET ends_at = now() - interval '1 ms'`
     const released = await scanOnce(store, timed)
+    const [left] = await admin<{ count: number }[]>`SELECT count(*)::int AS count FROM claims`
+    expectCount('of claims left', left?.count ?? Number.NaN, 0)
     const moved = [...requests.flat(), ...released].map(({ id }) => id)
     await admin`
       UPDATE notifications SET due_at = now() - random() * interval '1 hour', publish_count = 0
