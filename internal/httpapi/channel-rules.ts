@@ -14,7 +14,8 @@ interface Fields {
   readonly data?: JsonObject | undefined
 }
 
-type PathOf = (name: string) => string
+/** Asked only when something is wrong: most items of most batches are right. */
+export type PathOf = (name: string) => string
 
 /** What the channel says of the other fields. Returns the recipient as it is stored; null when it is none of its kind. */
 export function checkForChannel(fields: Fields, path: PathOf, findings: Findings): string | null {
@@ -27,15 +28,15 @@ export function checkForChannel(fields: Fields, path: PathOf, findings: Findings
   if (html !== undefined && channel !== 'EMAIL') {
     findings.error(path('html'), 'not_allowed', `expected none for ${channel}, since only EMAIL has it, found one`)
   }
-  checkData(channel, fields, path('data'), findings)
-  return recipient === undefined ? null : readRecipient(channel, recipient, path('recipient'), findings)
+  checkData(channel, fields, path, findings)
+  return recipient === undefined ? null : readRecipient(channel, recipient, path, findings)
 }
 
-function checkData(channel: Channel, { title, content, data }: Fields, path: string, findings: Findings): void {
+function checkData(channel: Channel, { title, content, data }: Fields, path: PathOf, findings: Findings): void {
   if (data === undefined) return
   const max = dataBytesMax[channel]
   if (max === null) {
-    findings.error(path, 'not_allowed', `expected none for ${channel}, found an object`)
+    findings.error(path('data'), 'not_allowed', `expected none for ${channel}, found an object`)
     return
   }
   const isPush = channel === 'PUSH'
@@ -43,7 +44,7 @@ function checkData(channel: Channel, { title, content, data }: Fields, path: str
   const bytes = texts + Buffer.byteLength(JSON.stringify(data))
   if (bytes <= max) return
   const what = isPush ? 'of title, content and data together' : 'of JSON'
-  findings.error(path, 'too_long', `expected at most ${max} bytes ${what} for ${channel}, found ${bytes}`)
+  findings.error(path('data'), 'too_long', `expected at most ${max} bytes ${what} for ${channel}, found ${bytes}`)
 }
 
 interface RecipientKind {
@@ -67,18 +68,19 @@ const recipientKinds: Readonly<Partial<Record<Channel, RecipientKind>>> = {
 }
 
 /** The message says how long it is, never what it is. */
-function readRecipient(channel: Channel, given: string, path: string, findings: Findings): string | null {
+function readRecipient(channel: Channel, given: string, path: PathOf, findings: Findings): string | null {
   const max = recipientBytesMax[channel]
-  const most = `expected at most ${max} bytes for ${channel}`
   const tooLong = (text: string) => {
     const bytes = Buffer.byteLength(text)
-    if (bytes > max) findings.error(path, 'too_long', `${most}, found ${bytes}`)
+    if (bytes > max)
+      findings.error(path('recipient'), 'too_long', `expected at most ${max} bytes for ${channel}, found ${bytes}`)
     return bytes > max
   }
   if (tooLong(given)) return null
   const kind = recipientKinds[channel]
   if (kind === undefined) return given
   const recipient = kind.read(given)
-  if (recipient === null) findings.error(path, kind.code, `expected ${kind.expected}, found ${describe(given)}`)
+  if (recipient === null)
+    findings.error(path('recipient'), kind.code, `expected ${kind.expected}, found ${describe(given)}`)
   return recipient === null || tooLong(recipient) ? null : recipient
 }

@@ -2,7 +2,7 @@ import type { z } from '@hono/zod-openapi'
 import type { AcceptInput } from '../dispatch/accept.ts'
 import type { FindRefusedLimit } from '../dispatch/accept-limits.ts'
 import { batchItemsMax, idempotencyKeyMax } from '../domain/notification.ts'
-import { checkForChannel } from './channel-rules.ts'
+import { checkForChannel, type PathOf } from './channel-rules.ts'
 import type { Ctx } from './context.ts'
 import { describe } from './describe.ts'
 import type { Findings } from './findings.ts'
@@ -44,8 +44,8 @@ export function readNotification(
   if (valid === null) return null
   const path = (name: string) => formatPath([...at, name])
   const recipient = checkForChannel(valid, path, findings)
-  checkTimes(valid, path('expiresAt'), context.nowMs, findings)
-  checkKeys(valid, path('idempotencyKey'), context.idempotencyKey, findings)
+  checkTimes(valid, path, context.nowMs, findings)
+  checkKeys(valid, path, context.idempotencyKey, findings)
   if (findings.errorCount > before) return null
   const { channel, content } = valid
   if (channel === undefined || recipient === null || content === undefined) return null
@@ -125,8 +125,9 @@ export function readFields<T>(
   return parseFields(fields, how, at, findings)
 }
 
-function checkTimes({ scheduledAt, expiresAt }: Fields, at: string, nowMs: number, findings: Findings): void {
+function checkTimes({ scheduledAt, expiresAt }: Fields, path: PathOf, nowMs: number, findings: Findings): void {
   if (expiresAt === undefined) return
+  const at = path('expiresAt')
   const found = `found ${expiresAt.toISOString()}`
   if (expiresAt.getTime() <= nowMs) {
     findings.error(at, 'out_of_range', `expected a time after now (${new Date(nowMs).toISOString()}), ${found}`)
@@ -135,9 +136,13 @@ function checkTimes({ scheduledAt, expiresAt }: Fields, at: string, nowMs: numbe
   }
 }
 
-function checkKeys({ idempotencyKey }: Fields, at: string, header: string | null, findings: Findings): void {
+function checkKeys({ idempotencyKey }: Fields, path: PathOf, header: string | null, findings: Findings): void {
   if (header === null || idempotencyKey === undefined || header === idempotencyKey) return
-  findings.error(at, 'conflict', 'expected the same key as in the header Idempotency-Key, found another one')
+  findings.error(
+    path('idempotencyKey'),
+    'conflict',
+    'expected the same key as in the header Idempotency-Key, found another one',
+  )
 }
 
 /** The `Idempotency-Key` header; null when absent or empty. @throws HttpProblem 400 */
