@@ -12,7 +12,7 @@ import type { Deliver } from './deliver.ts'
 import { SendPermits } from './permits.ts'
 import { giveBack, OpenEnvelope, ReadyList, type ReadyReference } from './ready-list.ts'
 import { ownRounds, SendSlots, startedRounds } from './send-slots.ts'
-import { StartedRows } from './started-rows.ts'
+import { type StartedRow, StartedRows } from './started-rows.ts'
 import { showBounds } from './worker-bounds.ts'
 
 export interface ChannelWorkerDeps {
@@ -64,9 +64,10 @@ export class ChannelWorker {
   /** Ready references that a batch under way may take once it has its permits. */
   #spokenFor = 0
   #claimsInFlight = 0
+  /** References that a claim under way has taken. */
+  #claiming = 0
   #paused = false
   #pumpIsDue = false
-  #oddIsReady = false
 
   constructor(channel: Channel, deps: ChannelWorkerDeps, settings: ChannelWorkerSettings) {
     this.#channel = channel
@@ -126,7 +127,8 @@ export class ChannelWorker {
   begin(reserved: number, claimed: readonly Claimed[], leaseEndsAtMs: number): void {
     this.#started.promised -= reserved
     this.#slots.unsettled += claimed.length
-    for (const one of claimed) this.#started.push({ priority: one.priority, claimed: one, leaseEndsAtMs })
+    for (const one of claimed)
+      this.#started.push({ priority: one.priority, claimed: one, leaseEndsAtMs, envelope: null })
     this.#pump()
   }
 
@@ -161,15 +163,13 @@ export class ChannelWorker {
   }
 
   #pump(): void {
-    let left = this.#readyShare()
-    for (let wanted = this.#beginnable(left); wanted > 0; wanted = this.#beginnable(left)) {
-      left -= wanted
-      this.#slots.take(wanted)
+    this.#sendStarted(this.#quiet ? this.#started.size : this.#slots.open)
+    for (let wanted = this.#beginnable(); wanted > 0; wanted = this.#beginnable()) {
+      this.#claiming += wanted
       this.#spokenFor += wanted
       this.#claimsInFlight++
       this.#track(this.#begin(wanted))
     }
-    this.#sendStarted(this.#quiet ? this.#started.size : this.#slots.open)
     if (this.#ready.size === 0 && this.#claimsInFlight === 0) this.#permits.forget()
     const ready = { inUse: this.#ready.size, limit: this.#settings.readyMax }
     showBounds(this.#deps.telemetry, this.#channel, ready, this.#slots.unsettled)
@@ -178,21 +178,15 @@ export class ChannelWorker {
   #sendStarted(count: number): void {
     const rows = this.#started.take(count)
     this.#slots.take(rows.length)
-    for (const { claimed, leaseEndsAtMs } of rows) this.#deliverSoon(claimed, null, leaseEndsAtMs)
-  }
-
-  /** Slots for references: all, or half of them while rows that are claimed already wait too. */
-  #readyShare(): number {
-    const { open } = this.#slots
-    if (this.#started.size === 0 || open === 0) return open
-    this.#oddIsReady = !this.#oddIsReady
-    return this.#oddIsReady ? Math.ceil(open / 2) : Math.floor(open / 2)
+    for (const row of rows) this.#track(this.#deliver(row))
   }
 
   /** How many references the next claim takes; 0 = none begins now. */
-  #beginnable(most: number): number {
+  #beginnable(): number {
     if (this.#quiet || this.#paused || this.#claimsInFlight >= claimsInFlightMax) return 0
-    const wanted = Math.min(this.#slots.open, most, envelopeRefsMax, this.#waiting)
+    // A permit is for a send now; without one the next rows are claimed before the slots for them are free.
+    const places = this.#settings.isUnpaced ? this.#slots.openSoon : this.#slots.open
+    const wanted = Math.min(places - this.#claiming - this.#started.fromClaims, envelopeRefsMax, this.#waiting)
     return wanted >= (this.#claimsInFlight === 0 ? 1 : claimWidenAt) ? wanted : 0
   }
 
@@ -217,7 +211,7 @@ export class ChannelWorker {
       const { granted, retryAfterMs } = await this.#permits.take(wanted)
       const items = this.#quiet ? [] : this.#ready.takeFresh(granted, this.#deps.clock.monotonicMs() - lookAgainMs)
       this.#spokenFor -= wanted
-      this.#slots.giveBack(wanted - items.length)
+      this.#claiming -= wanted - items.length
       this.#permits.putBack(granted - items.length)
       if (granted < wanted) this.#holdBack(retryAfterMs)
       if (items.length > 0) await this.#claim(items)
@@ -238,16 +232,17 @@ export class ChannelWorker {
     const refs = items.map((item) => item.ref)
     const holding = { owner: this.#settings.newOwner(), leaseEndsAtMs }
     const claimed = await this.#claimUntilAnswered(refs, holding, false)
+    this.#claiming -= items.length
     if (claimed === null) {
-      this.#slots.giveBack(items.length)
       giveBack(items)
       return
     }
     this.#deps.telemetry.claimed(this.#channel, { asked: items.length, won: claimed.length })
-    this.#deliverAll(items, new Map(claimed.map((one) => [one.id, one])), leaseEndsAtMs)
+    this.#startAll(items, new Map(claimed.map((one) => [one.id, one])), leaseEndsAtMs)
+    this.#pump()
   }
 
-  #deliverAll(items: readonly ReadyReference[], claimed: Map<string, Claimed>, leaseEndsAtMs: number): void {
+  #startAll(items: readonly ReadyReference[], claimed: Map<string, Claimed>, leaseEndsAtMs: number): void {
     let stale = 0
     for (const item of items) {
       const one = claimed.get(item.ref.id)
@@ -258,19 +253,13 @@ export class ChannelWorker {
         item.envelope.done()
       } else {
         this.#slots.unsettled++
-        this.#deliverSoon(one, item.envelope, leaseEndsAtMs)
+        this.#started.push({ priority: item.priority, claimed: one, leaseEndsAtMs, envelope: item.envelope })
       }
     }
-    this.#slots.giveBack(stale)
     this.#permits.putBack(stale)
   }
 
-  #deliverSoon(claimed: Claimed, envelope: OpenEnvelope | null, leaseEndsAtMs: number): void {
-    this.#track(this.#deliver(claimed, envelope, leaseEndsAtMs))
-  }
-
-  /** @param envelope null: no message told of it. */
-  async #deliver(claimed: Claimed, envelope: OpenEnvelope | null, leaseEndsAtMs: number): Promise<void> {
+  async #deliver({ claimed, envelope, leaseEndsAtMs }: StartedRow): Promise<void> {
     let holdsSlot = true
     const freeSlot = () => {
       if (holdsSlot) this.#slots.giveBack(1)

@@ -3,6 +3,8 @@ export const unsettledMax = 1_000
 /** Sends for which a row may wait once it is claimed, and a reference of this process before it goes to the broker. */
 export const startedRounds = 1
 export const ownRounds = 4
+/** Part of the slots whose next rows are claimed while they are taken, so that no slot waits for a claim. */
+const aheadShare = 1 / 2
 /** Part of the slots that are used while accepts are pressed: sends go on, and their queue stays in motion. */
 const pressedShare = 1 / 8
 
@@ -26,6 +28,12 @@ export class SendSlots {
     if (this.unsettled >= unsettledMax) return 0
     const held = this.#isAcceptPressed() ? this.concurrency - Math.ceil(this.concurrency * pressedShare) : 0
     return Math.max(0, this.#free - held)
+  }
+
+  /** Sends that may begin by the time a claim is answered. */
+  get openSoon(): number {
+    if (this.unsettled >= unsettledMax || this.#isAcceptPressed()) return this.open
+    return Math.max(0, this.#free + Math.ceil(this.concurrency * aheadShare))
   }
 
   /**

@@ -1,19 +1,34 @@
 import type { Priority } from '../domain/notification.ts'
 import type { Claimed } from '../port/notification-store.ts'
-import { LaneQueue } from './ready-list.ts'
+import { LaneQueue, type OpenEnvelope } from './ready-list.ts'
 
-interface StartedRow {
+export interface StartedRow {
   readonly priority: Priority
   readonly claimed: Claimed
   readonly leaseEndsAtMs: number
+  /** Null for a head start: no message told of it. */
+  readonly envelope: OpenEnvelope | null
 }
 
-/** Rows of one channel that are or will be stored as claimed, and wait for a slot. */
+/** Rows of one channel that are claimed, or will be stored as claimed, and wait for a slot. */
 export class StartedRows extends LaneQueue<StartedRow> {
-  /** Their accept is under way. */
+  /** To be stored as claimed; their accept is under way. */
   promised = 0
+  /** How many of them a claim has won. */
+  fromClaims = 0
 
   get waiting(): number {
     return this.promised + this.size
+  }
+
+  override push(row: StartedRow): void {
+    if (row.envelope !== null) this.fromClaims++
+    super.push(row)
+  }
+
+  override take(count: number): StartedRow[] {
+    const taken = super.take(count)
+    for (const row of taken) if (row.envelope !== null) this.fromClaims--
+    return taken
   }
 }
