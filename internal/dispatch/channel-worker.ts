@@ -184,9 +184,8 @@ export class ChannelWorker {
   /** How many references the next claim takes; 0 = none begins now. */
   #beginnable(): number {
     if (this.#quiet || this.#paused || this.#claimsInFlight >= claimsInFlightMax) return 0
-    // A permit is for a send now; without one the next rows are claimed before the slots for them are free.
-    const places = this.#settings.isUnpaced ? this.#slots.openSoon : this.#slots.open
-    const wanted = Math.min(places - this.#claiming - this.#started.fromClaims, envelopeRefsMax, this.#waiting)
+    const places = this.#slots.claimable(this.#started.size) - this.#claiming - this.#started.fromClaims
+    const wanted = Math.min(places, envelopeRefsMax, this.#waiting)
     return wanted >= (this.#claimsInFlight === 0 ? 1 : claimWidenAt) ? wanted : 0
   }
 

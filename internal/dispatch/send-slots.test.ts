@@ -32,6 +32,15 @@ describe('send slots', () => {
     expect(slots.open).toBe(concurrency - used)
   })
 
+  it('let some be claimed while all are spoken for by others', () => {
+    const slots = new SendSlots(8, () => false)
+    expect([slots.claimable(0), slots.claimable(5)]).toEqual([8, 8])
+    slots.take(8)
+    expect([slots.claimable(0), slots.claimable(5)]).toEqual([0, 4])
+    slots.unsettled = unsettledMax
+    expect(slots.claimable(5)).toBe(0)
+  })
+
   it('have room for what finds a slot, and for so many rounds of sends', () => {
     const slots = new SendSlots(8, () => false)
     expect(slots.roomBeside(0, 1)).toBe(16)

@@ -3,8 +3,8 @@ export const unsettledMax = 1_000
 /** Sends for which a row may wait once it is claimed, and a reference of this process before it goes to the broker. */
 export const startedRounds = 1
 export const ownRounds = 4
-/** Part of the slots whose next rows are claimed while they are taken, so that no slot waits for a claim. */
-const aheadShare = 1 / 2
+/** Part of the slots for which rows are claimed beside those that have a head start. */
+const claimedShare = 1 / 2
 /** Part of the slots that are used while accepts are pressed: sends go on, and their queue stays in motion. */
 const pressedShare = 1 / 8
 
@@ -30,10 +30,13 @@ export class SendSlots {
     return Math.max(0, this.#free - held)
   }
 
-  /** Sends that may begin by the time a claim is answered. */
-  get openSoon(): number {
-    if (this.unsettled >= unsettledMax || this.#isAcceptPressed()) return this.open
-    return Math.max(0, this.#free + Math.ceil(this.concurrency * aheadShare))
+  /**
+   * How many may be claimed or wait claimed for a slot: as many as are open. While rows with a head start wait for all of
+   * them, some more, or they would keep every slot from those that must be claimed.
+   */
+  claimable(started: number): number {
+    if (started === 0 || this.unsettled >= unsettledMax) return this.open
+    return Math.max(this.open, Math.ceil(this.concurrency * claimedShare))
   }
 
   /**
