@@ -25,7 +25,7 @@ import type { StoreEvent, Verb } from './model/history.ts'
 import { ModelKeys } from './model/keys.ts'
 import { brokenConstraint, type ModelRow, newRow } from './model/row.ts'
 import * as step from './model/steps.ts'
-import { type Payload, toClaimed, toNotification } from './model/views.ts'
+import { isIn, type Payload, refOf, toClaimed, toNotification } from './model/views.ts'
 
 type ModelledVerbs = Exclude<
   keyof NotificationStore,
@@ -297,12 +297,4 @@ export class ModelStore implements Pick<NotificationStore, ModelledVerbs> {
     if (found === undefined) throw new Error(`no payload of ${row.id}`)
     return found
   }
-}
-
-function refOf({ id, leaseToken }: ModelRow): Reference {
-  return { id, leaseToken }
-}
-
-function isIn({ channel, priority }: Lane): (row: ModelRow) => boolean {
-  return (row) => row.channel === channel && row.priority === priority
 }

@@ -67,13 +67,12 @@ const accept = fc
               result.kind === 'conflict'
                 ? result.kind
                 : result.items.map(({ id, duplicate, status, dueInMs, claimed }) => {
-                    const { createdAt: _createdAt, ...claim } = claimed ?? { createdAt: null }
-                    return [id, duplicate, status, ticks(dueInMs), claim]
+                    return [id, duplicate, status, ticks(dueInMs), { ...claimed, createdAt: null }]
                   }),
             ),
         )
-        const items = answers.flatMap((result) => (result.kind === 'stored' ? result.items : []))
-        pair.claims.push(...items.flatMap(({ claimed }) => claimed ?? []))
+        const stored = answers.flatMap((result) => (result.kind === 'stored' ? result.items : []))
+        pair.claims.push(...stored.flatMap(({ claimed }) => claimed ?? []))
       }),
   )
 

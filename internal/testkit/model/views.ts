@@ -1,4 +1,5 @@
-import type { NewNotification, Notification } from '../../domain/notification.ts'
+import type { Lane, NewNotification, Notification } from '../../domain/notification.ts'
+import type { Reference } from '../../port/broker.ts'
 import type { Claimed } from '../../port/notification-store.ts'
 import type { ModelRow } from './row.ts'
 
@@ -43,4 +44,12 @@ export function toNotification({ item, createdAtMs }: Payload, row: ModelRow): N
     updatedAt: new Date(createdAtMs),
     lastError: null,
   }
+}
+
+export function refOf({ id, leaseToken }: ModelRow): Reference {
+  return { id, leaseToken }
+}
+
+export function isIn({ channel, priority }: Lane): (row: ModelRow) => boolean {
+  return (row) => row.channel === channel && row.priority === priority
 }
