@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { releasedDueMs } from '../domain/protocol.ts'
-import type { Settlement, UnbegunClaim } from '../port/notification-store.ts'
+import type { Claimed, Settlement, UnbegunClaim } from '../port/notification-store.ts'
 import { aClaim } from '../testkit/builders.ts'
 import { ManualClock } from '../testkit/manual-clock.ts'
 import { RecordingTelemetry, silentLogger } from '../testkit/telemetry.ts'
@@ -45,8 +45,8 @@ function setup(begun: Begun | null) {
     },
     { jobTimeoutMs: 10_000, retry: { baseDelayMs: 1_000, maxDelayMs: 1_000, maxJitterMs: 0 } },
   )
-  const run = (change: { readonly stopping?: boolean; readonly leaseMs?: number } = {}) =>
-    deliver(aClaim(), {
+  const run = (change: { readonly stopping?: boolean; readonly leaseMs?: number; readonly claim?: Claimed } = {}) =>
+    deliver(change.claim ?? aClaim(), {
       leaseEndsAtMs: clock.monotonicMs() + (change.leaseMs ?? 60_000),
       stopping: change.stopping ?? false,
       onUnsent: () => void steps.push('unsent'),
@@ -78,6 +78,12 @@ describe('deliver', () => {
     expect(settled).toMatchObject([{ provider: 'plain', decision: { kind: 'sent' } }])
     expect(settled[0]).not.toHaveProperty('via')
     expect(steps).toEqual(['slot free'])
+  })
+
+  it('sends over the plain provider again what may have arrived over it, though there is a route by now', async () => {
+    const { run, settled } = setup({ kind: 'hold', delayMs: 7_000 })
+    await run({ claim: { ...aClaim(), unknownOver: [null], openOverPlain: true } })
+    expect(settled).toMatchObject([{ provider: 'plain', decision: { kind: 'sent' } }])
   })
 
   it('stores an end without a try as one, and measures no send', async () => {

@@ -70,7 +70,8 @@ export function makeDeliver(deps: DeliverDeps, settings: DeliverSettings): Deliv
     const lastStartMs = leaseEndsAtMs - leaseMarginMs - settings.jobTimeoutMs
     if (stopping || deps.clock.monotonicMs() > lastStartMs) return giveBackIn(releasedDueMs)
     const { router } = deps
-    const way = router?.wayFor(claimed) ?? null
+    // What may have arrived over the plain provider goes over it again, though there is a route by now.
+    const way = claimed.openOverPlain ? null : (router?.wayFor(claimed) ?? null)
     const begun = router === undefined || way === null ? plain : await router.begin(claimed, way, lastStartMs)
     if (begun.kind === 'hold') {
       await giveBackIn(begun.delayMs)

@@ -70,6 +70,8 @@ export interface Claimed extends Lane {
   readonly tried: readonly string[]
   /** Connections over which this generation may have arrived, oldest first; null in it: nobody can tell over which. */
   readonly unknownOver: readonly (string | null)[]
+  /** One of these attempts went over the plain provider: there was no route for it then. */
+  readonly openOverPlain: boolean
   /** Milliseconds since it was first due; null after a replay, which gave it a time to live of its own. */
   readonly dueForMs: number | null
   /** 1-based number of this attempt, over all generations. */

@@ -26,6 +26,7 @@ export function claimedAtAccept(item: NewNotification, createdAt: Date): Claimed
     traceparent: item.traceparent,
     tried: [],
     unknownOver: [],
+    openOverPlain: false,
     dueForMs: 0,
     waitedMs: 0,
   }

@@ -33,6 +33,9 @@ SELECT c.id, c.tenant, c.channel, c.priority, c.generation, c.attempt_count AS a
     SELECT json_agg(a.connection ORDER BY a.number) FROM attempts a
     WHERE a.notification_id = c.id AND a.generation = c.generation AND a.outcome IN ('unknown', 'abandoned'))
     END AS "unknownOver",
+  c.outcome_unknown AND EXISTS (
+    SELECT FROM attempts a WHERE a.notification_id = c.id AND a.generation = c.generation AND a.outcome = 'unknown'
+      AND a.connection IS NULL) AS "openOverPlain",
   GREATEST(0, extract(epoch FROM now() - GREATEST(c.created_at, p.scheduled_at)) * 1000)::float8 AS "sinceDueMs"
 FROM ${rows} c CROSS JOIN LATERAL (SELECT * FROM payloads p WHERE p.id = c.id LIMIT 1) p`
 

@@ -76,6 +76,7 @@ function toClaimed(row: ClaimRow): Claimed {
     traceparent: row.traceparent,
     tried: row.tried ?? [],
     unknownOver: row.unknownOver ?? [],
+    openOverPlain: row.openOverPlain,
     dueForMs: row.generation === 0 ? row.sinceDueMs : null,
     waitedMs: row.attempt === 1 ? row.sinceDueMs : null,
   }

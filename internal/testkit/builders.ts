@@ -62,6 +62,7 @@ export function aClaim(
     generation: 0,
     tried: [],
     unknownOver: [],
+    openOverPlain: false,
     dueForMs: 3,
     attempt: 1,
     maxAttempts: 5,

@@ -301,6 +301,7 @@ export function notificationStoreConformance(name: string, open: () => Promise<S
             leaseToken: 1,
             tried: [],
             unknownOver: [],
+            openOverPlain: false,
             dueForMs: expect.any(Number),
             waitedMs: expect.any(Number),
           },
@@ -734,6 +735,16 @@ export function notificationStoreConformance(name: string, open: () => Promise<S
         const fourth = await claimOne(store, { id: one.id, leaseToken: 4 })
         expect(fourth).toMatchObject({ tried: ['a', 'b'], unknownOver: ['b', null] })
         expect(fourth.dueForMs).toBeGreaterThanOrEqual(0)
+        expect([third.openOverPlain, fourth.openOverPlain]).toEqual([false, false])
+      })
+
+      it('are told from one over the plain provider that may have arrived', async () => {
+        const one = await storeOne(store)
+        await store.settle([retryNow(await claimOne(store, one.ref), failing('unknown'))])
+        const second = await claimOne(store, { id: one.id, leaseToken: 1 })
+        expect(second).toMatchObject({ unknownOver: [null], openOverPlain: true })
+        await store.settle([retryNow(second, failing('transient'))])
+        expect(await claimOne(store, { id: one.id, leaseToken: 2 })).toMatchObject({ openOverPlain: true })
       })
 
       it('of earlier generations count no more', async () => {

@@ -19,6 +19,7 @@ export function toClaimed({ item, createdAtMs }: Payload, row: ModelRow, nowMs: 
     createdAt: new Date(createdAtMs),
     tried: attempts.flatMap(({ connection }) => connection ?? []),
     unknownOver: row.outcomeUnknown ? open.map(({ connection }) => connection) : [],
+    openOverPlain: row.outcomeUnknown && open.some((one) => one.outcome === 'unknown' && one.connection === null),
     dueForMs: row.generation === 0 ? Math.max(0, nowMs - dueMs) : null,
     generation: row.generation,
     attempt: row.attemptCount,
