@@ -24,13 +24,14 @@ import { Metrics } from '../../internal/telemetry/metrics.ts'
 import { prepareDatabase } from './database.ts'
 import type { Environment } from './environment.ts'
 import { type Breaking, openFailpoints } from './failpoints.ts'
+import { heartbeats } from './heartbeats.ts'
 import { makeHttp } from './http.ts'
 import { openOutlets } from './outlets.ts'
-import { type Part, partsFor, roleName } from './roles.ts'
+import { partsFor, roleName } from './roles.ts'
 import { openRouting } from './routing.ts'
 import { startStep, stopStep } from './steps.ts'
 import { openStores, type Stores } from './stores.ts'
-import { type OpenLimiter, openBroker, openRateLimiter } from './technologies.ts'
+import { openBroker, openRateLimiter } from './technologies.ts'
 import { watch } from './watch.ts'
 
 export interface WireInput {
@@ -51,9 +52,6 @@ export interface Engine {
   stopping(): void
 }
 
-const heartbeatMs = 10_000
-/** A process not heard of for this long counts no more. */
-const heartbeatLivesSeconds = 30
 const figuresMs = 5_000
 const settlesInFlightMax = 2
 /** Rows without their 202 that make sends step back: a client waits for them, while what is accepted is safe. */
@@ -162,12 +160,12 @@ export function wire(config: Config, input: WireInput): Engine {
     ...routing.components,
     // Before the workers, so that it stops after them: probes are answered, and say not ready, until the sends have ended.
     http.server,
-    ...heartbeats(
-      parts,
-      stores,
-      { id: input.instanceId, role, inFlight: () => work?.worker.inFlight() ?? 0, shareAmong },
-      logger,
-    ),
+    ...(parts.has('worker') || parts.has('scan')
+      ? heartbeats(
+          { heartbeat: stores.heartbeat, clock, logger },
+          { id: input.instanceId, role, inFlight: () => work?.worker.inFlight() ?? 0, shareAmong },
+        )
+      : []),
     ...(watched === null ? [] : [watched.component]),
     ...(work === null ? [] : [work.worker]),
     ...(scan === null ? [] : [scan]),
@@ -234,32 +232,6 @@ function openWorker(
     { concurrency, leaseMs: config.leaseMs, owner: instanceId, unpaced },
   )
   return { worker }
-}
-
-interface Beat {
-  readonly id: string
-  readonly role: string
-  readonly inFlight: () => number
-  readonly shareAmong: OpenLimiter['shareAmong']
-}
-
-/** A process with a worker or a scanner says every 10 s that it lives, and takes its leave at a graceful stop. */
-function heartbeats(
-  parts: ReadonlySet<Part>,
-  { heartbeat }: Stores,
-  { id, role, inFlight, shareAmong }: Beat,
-  logger: Logger,
-): readonly Component[] {
-  if (!parts.has('worker') && !parts.has('scan')) return []
-  const beat = async () => {
-    await heartbeat.beat({ id, role, inFlight: inFlight() })
-    shareAmong((await heartbeat.findWorkers(heartbeatLivesSeconds)).length)
-  }
-  return [
-    // Without PostgreSQL the row stays and ages out: no reason for an unclean stop.
-    stopStep('heartbeat row', () => heartbeat.leave(id).catch(warnOf('heartbeat row was not removed', logger))),
-    makePoller('heartbeat', heartbeatMs, clock, beat, warnOf('heartbeat was not written', logger)),
-  ]
 }
 
 function figures({ heartbeat }: Stores, telemetry: Metrics, logger: Logger): Component {
