@@ -9,6 +9,7 @@ import { RecordingTelemetry, silentLogger } from '../testkit/telemetry.ts'
 import { makeAccept } from './accept.ts'
 import type { Deliver } from './deliver.ts'
 import { makePublish } from './publish.ts'
+import { unsettledMax } from './send-slots.ts'
 import { makeWorker } from './worker.ts'
 
 type Fault = 'before' | 'after' | 'refused'
@@ -120,6 +121,14 @@ describe('a head start', () => {
     await acceptAll(['now'], { priority: 'HIGH' })
     await endSend()
     expect(sent).toEqual(['a', 'b', 'now'])
+  })
+
+  it('of more rows than may be unsettled is sent all the same', async () => {
+    const { acceptAll, endSend, sent } = await setup({ concurrency: unsettledMax / 2 })
+    await acceptAll(Array.from({ length: unsettledMax }, () => 'a'))
+    expect(sent).toHaveLength(unsettledMax / 2)
+    await endSend()
+    expect(sent).toHaveLength(unsettledMax / 2 + 1)
   })
 
   it('is not given while the broker holds a backlog, where a limit paces the channel, or before the time', async () => {

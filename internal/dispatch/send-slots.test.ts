@@ -10,12 +10,12 @@ describe('send slots', () => {
     expect(slots.open).toBe(3)
   })
 
-  it('stay closed while too many results wait to be stored', () => {
+  it('serve what is claimed, and nothing new, while too many results wait to be stored', () => {
     const slots = new SendSlots(8, () => false)
     slots.unsettled = unsettledMax
-    expect([slots.open, slots.roomBeside(0, 1)]).toEqual([0, 0])
+    expect([slots.open, slots.claimable(0), slots.claimable(1), slots.roomBeside(0, 1)]).toEqual([8, 0, 0, 0])
     slots.unsettled = unsettledMax - 3
-    expect([slots.open, slots.roomBeside(0, 1)]).toEqual([8, 3])
+    expect([slots.open, slots.claimable(0), slots.roomBeside(0, 1)]).toEqual([8, 8, 3])
   })
 
   it.each([

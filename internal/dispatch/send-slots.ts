@@ -23,20 +23,20 @@ export class SendSlots {
     this.#free = concurrency
   }
 
-  /** Sends that may begin now. A send that ends asks again, so no slot stays empty for ever. */
+  /** Sends of claimed rows that may begin now. A send that ends asks again, so no slot stays empty for ever. */
   get open(): number {
-    if (this.unsettled >= unsettledMax) return 0
     const held = this.#isAcceptPressed() ? this.concurrency - Math.ceil(this.concurrency * pressedShare) : 0
     return Math.max(0, this.#free - held)
   }
 
   /**
-   * How many may be claimed or wait claimed for a slot: as many as are open. While rows with a head start wait for all of
-   * them, some more, or they would keep every slot from those that must be claimed.
+   * How many may be claimed or wait claimed for a slot: as many as are open, none while too many results wait to be
+   * stored. While rows with a head start wait for all slots, some more, or they would keep every one from those that must
+   * be claimed.
    */
   claimable(started: number): number {
-    if (started === 0 || this.unsettled >= unsettledMax) return this.open
-    return Math.max(this.open, Math.ceil(this.concurrency * claimedShare))
+    if (this.unsettled >= unsettledMax) return 0
+    return started === 0 ? this.open : Math.max(this.open, Math.ceil(this.concurrency * claimedShare))
   }
 
   /**
