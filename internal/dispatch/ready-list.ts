@@ -69,6 +69,9 @@ class Fifo<Item> {
 
 /** What one channel is to do, served by the fair share of the priorities. */
 export class LaneQueue<Item extends { readonly priority: Priority }> {
+  readonly #isCounted: (item: Item) => boolean
+  /** How many of the items are of the kind that is counted. */
+  protected counted = 0
   readonly #lanes = {
     HIGH: new Fifo<Item>(),
     NORMAL: new Fifo<Item>(),
@@ -76,11 +79,16 @@ export class LaneQueue<Item extends { readonly priority: Priority }> {
   } as const satisfies Record<Priority, Fifo<Item>>
   readonly #turns = new FairShare()
 
+  constructor(isCounted: (item: Item) => boolean) {
+    this.#isCounted = isCounted
+  }
+
   get size(): number {
     return this.#lanes.HIGH.size + this.#lanes.NORMAL.size + this.#lanes.LOW.size
   }
 
   push(item: Item): void {
+    if (this.#isCounted(item)) this.counted++
     this.#lanes[item.priority].push(item)
   }
 
@@ -90,7 +98,9 @@ export class LaneQueue<Item extends { readonly priority: Priority }> {
       const priority = this.#turns.next((one) => this.#lanes[one].size > 0)
       if (priority === null) break
       const item = this.#lanes[priority].shift()
-      if (item !== undefined) taken.push(item)
+      if (item === undefined) continue
+      if (this.#isCounted(item)) this.counted--
+      taken.push(item)
     }
     return taken
   }
@@ -98,18 +108,13 @@ export class LaneQueue<Item extends { readonly priority: Priority }> {
 
 /** References that were received and not begun. */
 export class ReadyList extends LaneQueue<ReadyReference> {
-  /** How many of them a message brought. */
-  fromBroker = 0
-
-  override push(item: ReadyReference): void {
-    if (!item.isOwn) this.fromBroker++
-    super.push(item)
+  constructor() {
+    super((item) => !item.isOwn)
   }
 
-  override take(count: number): ReadyReference[] {
-    const taken = super.take(count)
-    for (const item of taken) if (!item.isOwn) this.fromBroker--
-    return taken
+  /** How many of them a message brought. */
+  get fromBroker(): number {
+    return this.counted
   }
 
   /** Passes by copies that came at `oldestMs` or before: the scan has published their rows anew. */

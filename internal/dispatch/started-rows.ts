@@ -14,21 +14,16 @@ export interface StartedRow {
 export class StartedRows extends LaneQueue<StartedRow> {
   /** To be stored as claimed; their accept is under way. */
   promised = 0
+  constructor() {
+    super((row) => row.envelope !== null)
+  }
+
   /** How many of them a claim has won. */
-  fromClaims = 0
+  get fromClaims(): number {
+    return this.counted
+  }
 
   get waiting(): number {
     return this.promised + this.size
-  }
-
-  override push(row: StartedRow): void {
-    if (row.envelope !== null) this.fromClaims++
-    super.push(row)
-  }
-
-  override take(count: number): StartedRow[] {
-    const taken = super.take(count)
-    for (const row of taken) if (row.envelope !== null) this.fromClaims--
-    return taken
   }
 }
