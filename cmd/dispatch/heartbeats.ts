@@ -1,10 +1,10 @@
-import { messageOf } from '../../internal/domain/errors.ts'
 import type { Component } from '../../internal/lifecycle/component.ts'
 import { makePoller } from '../../internal/lifecycle/poller.ts'
 import type { Clock } from '../../internal/port/clock.ts'
 import type { HeartbeatStore } from '../../internal/port/health.ts'
 import type { Logger } from '../../internal/port/telemetry.ts'
 import { stopStep } from './steps.ts'
+import { warnOf } from './warn.ts'
 
 export interface Beating {
   readonly id: string
@@ -41,10 +41,9 @@ export function heartbeats(
     isFirst = false
     shareAmong((await heartbeat.findWorkers(heartbeatLivesSeconds)).length)
   }
-  const warnOf = (message: string) => (error: unknown) => logger.warn(message, { error: messageOf(error) })
   return [
     // Without PostgreSQL the row stays and ages out: no reason for an unclean stop.
-    stopStep('heartbeat row', () => heartbeat.leave(id).catch(warnOf('heartbeat row was not removed'))),
-    makePoller('heartbeat', heartbeatMs, clock, beat, warnOf('heartbeat was not written')),
+    stopStep('heartbeat row', () => heartbeat.leave(id).catch(warnOf('heartbeat row was not removed', logger))),
+    makePoller('heartbeat', heartbeatMs, clock, beat, warnOf('heartbeat was not written', logger)),
   ]
 }

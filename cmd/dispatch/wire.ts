@@ -8,7 +8,6 @@ import { makeScan } from '../../internal/dispatch/scan.ts'
 import { makeSettle } from '../../internal/dispatch/settle.ts'
 import { withShortcut } from '../../internal/dispatch/shortcut.ts'
 import { makeWorker, type Worker } from '../../internal/dispatch/worker.ts'
-import { messageOf } from '../../internal/domain/errors.ts'
 import { channels } from '../../internal/domain/notification.ts'
 import type { Component } from '../../internal/lifecycle/component.ts'
 import { collectGarbage, makeMemoryAtRest, processCpuMs } from '../../internal/lifecycle/memory-at-rest.ts'
@@ -32,6 +31,7 @@ import { openRouting } from './routing.ts'
 import { startStep, stopStep } from './steps.ts'
 import { openStores, type Stores } from './stores.ts'
 import { openBroker, openRateLimiter } from './technologies.ts'
+import { warnOf } from './warn.ts'
 import { watch } from './watch.ts'
 
 export interface WireInput {
@@ -237,8 +237,4 @@ function openWorker(
 function figures({ heartbeat }: Stores, telemetry: Metrics, logger: Logger): Component {
   const read = async () => telemetry.queueFigures(await heartbeat.queueFigures())
   return makePoller('queue figures', figuresMs, clock, read, warnOf('queue figures were not read', logger))
-}
-
-function warnOf(message: string, logger: Logger): (error: unknown) => void {
-  return (error) => logger.warn(message, { error: messageOf(error) })
 }
