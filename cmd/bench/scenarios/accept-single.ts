@@ -1,5 +1,6 @@
 import { untilDrained } from './drained.ts'
-import { type Contest, scaled, warming, withRunning } from './scenario.ts'
+import { type Contest, scaled, withRunning } from './scenario.ts'
+import { warmBySingles } from './warm.ts'
 import { watchUsage } from './watch-usage.ts'
 
 const connections = 64
@@ -15,8 +16,7 @@ export const acceptSingle: Contest = {
     withRunning(bench, contender, concurrency, async (running) => {
       const { load } = bench
       const loop = { urls: running.urls, connections, items: 1, requests: null }
-      const warm = await load.closed({ ...loop, withinMs: warming(bench, 10_000) })
-      await untilDrained(bench, running, warm.accepted)
+      const warm = await warmBySingles(bench, running)
       const usage = watchUsage(bench, running)
       const { accepted, startedMs, endedMs, p99Ms } = await load.closed({
         ...loop,

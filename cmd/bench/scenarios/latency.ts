@@ -3,6 +3,7 @@ import type { OpenResult } from '../load.ts'
 import { latencyOf } from '../stats.ts'
 import { untilDrained } from './drained.ts'
 import { type Bench, type Contest, type Figures, scaled, withRunning } from './scenario.ts'
+import { warmBySingles } from './warm.ts'
 import { watchUsage } from './watch-usage.ts'
 
 const connections = 256
@@ -37,9 +38,7 @@ function runOpen(bench: Bench, contender: Contender, perSecond: number, seconds:
   const { load, sink } = bench
   return withRunning(bench, contender, concurrency, async (running) => {
     const loop = { urls: running.urls, connections, perSecond }
-    const warmed = Math.max(20, perSecond * Math.min(seconds, 3))
-    await load.open({ ...loop, perSecond: Math.max(perSecond, 20), requests: warmed })
-    await untilDrained(bench, running, warmed)
+    await warmBySingles(bench, running)
     const requests = perSecond * seconds
     await sink.reset({ record: requests })
     const usage = watchUsage(bench, running)

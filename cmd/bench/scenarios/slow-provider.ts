@@ -3,6 +3,7 @@ import { latencyOf } from '../stats.ts'
 import { sharedNowMs } from '../time.ts'
 import { looking, untilDrained } from './drained.ts'
 import { type Bench, type Contest, type Figures, scaled, withRunning } from './scenario.ts'
+import { warmBySingles } from './warm.ts'
 
 const concurrency = 64
 const connections = 256
@@ -35,7 +36,7 @@ export const slowProvider: Contest = {
       const without: Seen = { scheduled: [], received: [] }
       const withSlow: Seen = { scheduled: [], received: [] }
       const seconds = scaled(bench, 10)
-      await runPhase(bench, running, { perSecond, requests: perSecond * Math.min(seconds, 3), isSlow: false }, null)
+      await warmBySingles(bench, running)
       for (const isSlow of phases) {
         const phase = { perSecond, requests: perSecond * seconds, isSlow }
         await runPhase(bench, running, phase, isSlow ? withSlow : without)
@@ -51,8 +52,8 @@ interface Phase {
   readonly isSlow: boolean
 }
 
-/** @param seen what is added to; null: nobody looks, the phase warms up. */
-async function runPhase(bench: Bench, running: Running, { perSecond, requests, isSlow }: Phase, seen: Seen | null) {
+/** @param seen what is added to. */
+async function runPhase(bench: Bench, running: Running, { perSecond, requests, isSlow }: Phase, seen: Seen) {
   const { load, sink } = bench
   await sink.reset({ record: requests, ...(isSlow && { slow: { channel: slowChannel.toLowerCase(), delayMs } }) })
   const { scheduled } = await load.open({ urls: running.urls, connections, perSecond, requests, channels })
@@ -60,10 +61,8 @@ async function runPhase(bench: Bench, running: Running, { perSecond, requests, i
   const others = async () => (await sink.received()).filter(isOther)
   const areReceived = async () => (await others()).every((atMs) => atMs > 0)
   await looking(bench, areReceived, () => 'the other channels were not received')
-  if (seen !== null) {
-    seen.scheduled.push(...scheduled.filter(isOther))
-    seen.received.push(...(await others()))
-  }
+  seen.scheduled.push(...scheduled.filter(isOther))
+  seen.received.push(...(await others()))
   await sink.hurry() // the backlog of the slow channel
   await untilDrained(bench, running, requests)
 }
