@@ -20,7 +20,8 @@ export type Round = (timed: Timed) => Promise<void>
 
 /**
  * One of each statement as the engine runs them, on a number of waiting rows that is the same before and after: as many
- * are accepted as are claimed and settled, and what the scan has released is made overdue again.
+ * are accepted as are claimed and settled, and what the scan has released is made overdue again, behind all others: that
+ * is where a release puts it.
  * @throws Error when a statement did not do what it was timed for.
  */
 export async function openRound({ store, admin }: BenchStore): Promise<Round> {
@@ -51,7 +52,7 @@ export async function openRound({ store, admin }: BenchStore): Promise<Round> {
     expectCount('of claims left', left?.count ?? Number.NaN, 0)
     const moved = [...requests.flat(), ...released].map(({ id }) => id)
     await admin`
-      UPDATE notifications SET due_at = now() - random() * interval '1 hour', publish_count = 0
+      UPDATE notifications SET due_at = now(), publish_count = 0
       WHERE id = ANY(${`{${moved.join()}}`}::uuid[])`
   }
 }

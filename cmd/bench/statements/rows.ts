@@ -7,7 +7,8 @@ import { sharedNowMs } from '../time.ts'
 export const rowChannels: readonly Channel[] = ['SMS', 'EMAIL', 'PUSH']
 
 /**
- * `waiting`: QUEUED, published long ago and overdue since some time within the last hour, as after a stall.
+ * `waiting`: QUEUED, accepted within an hour and due for another look in the order they came, all overdue: as a stall
+ * leaves them.
  * `finished`: SENT, and of a hundred one FAILED and one CANCELED, over thirty days; each but the canceled one with an
  * attempt.
  */
@@ -77,7 +78,7 @@ async function insertWaiting(sql: postgres.Sql, rows: Rows): Promise<void> {
     WITH g AS MATERIALIZED (${rows}), p AS (${payloads(sql)})
     INSERT INTO notifications (id, tenant, channel, priority, status, max_attempts, due_at, ready_at, expires_at,
                                created_at, updated_at)
-    SELECT id, 'default', channel, 2, 'QUEUED', 5, now() - random() * interval '1 hour', created,
+    SELECT id, 'default', channel, 2, 'QUEUED', 5, created, created,
            now() + interval '1 day', created, created FROM g`
 }
 
