@@ -14,6 +14,7 @@ export interface StartedRow {
 export class StartedRows extends LaneQueue<StartedRow> {
   /** To be stored as claimed; their accept is under way. */
   promised = 0
+
   constructor() {
     super((row) => row.envelope !== null)
   }
